@@ -5,32 +5,30 @@ This is scope EVERY of `generator.template.evaluation`, with the same reductions
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from itertools import chain, islice
 from typing import NamedTuple
 
 from generator.template.constraints import allowed_values
 from generator.template.dependencies import MAPPING_TYPES
+from generator.template.evaluation import Evaluator, Unknown
 from generator.template.guards import ALWAYS, Equality, Guard, merge, when
 from generator.template.intrinsics import (
     NO_VALUE,
     Json,
     as_mapping,
-    concatenation,
     is_intrinsic,
     literal_text,
     parameters_in,
-    parts_of,
     plain_reference,
-    reduce,
     split_commas,
     whole_number,
 )
-from generator.template.model import Section, Template, is_list, is_stored
+from generator.template.model import Template, is_list, is_stored
 
-MAX_ALTERNATIVES = 250
-"""Values of one property to follow. Beyond that, its value counts as unknown."""
+MAX_ALTERNATIVES, MAX_CASES = 250, 5_000
+"""Values of one property to follow, and cases to look at on the way. Beyond that, its value counts as unknown."""
 
 Location = tuple[str | int, ...]
 """The place of a value in the template, key by key."""
@@ -84,8 +82,22 @@ def stated_figures(template: Template, logical_id: str, *keys: str) -> list[Figu
 
 def alternatives(template: Template, logical_id: str, *keys: str) -> list[Alternative]:
     """Return every value that a property may have. `keys` lead to the property."""
-    found = list(branches(template, logical_id, *keys))
-    return _limited(chain.from_iterable(_alternatives(template, branch) for branch in found))
+    return _limited(
+        branch._replace(value=value, guard=guard)
+        for branch in list(branches(template, logical_id, *keys))
+        for value, guard in _values(template, branch)
+    )
+
+
+def _values(template: Template, branch: Alternative) -> Iterable[tuple[Json, Guard]]:
+    if not is_intrinsic(branch.value):
+        return [(branch.value, branch.guard)]
+    return _Cases(template, ParameterValues.DEFAULT).of(branch.value, branch.guard)
+
+
+def values_of(template: Template, value: Json) -> list[Alternative]:
+    """Return every value that an expression outside of properties can have with the allowed values of parameters."""
+    return _limited(Alternative(*case, ()) for case in _Cases(template, ParameterValues.ALLOWED).of(value, ALWAYS))
 
 
 def branches(template: Template, logical_id: str, *keys: str) -> Iterator[Alternative]:
@@ -108,10 +120,10 @@ def present(template: Template, logical_id: str) -> Guard | None:
     return when(condition) if isinstance(condition, str) else None
 
 
-def _limited(values: Iterable[Alternative], most: int = MAX_ALTERNATIVES) -> list[Alternative]:
-    """Return at most `most` values, with one UNKNOWN in place of the rest."""
+def _limited(values: Iterable[Alternative]) -> list[Alternative]:
+    """Return at most MAX_ALTERNATIVES values, with one UNKNOWN in place of the rest."""
     remaining = iter(values)
-    kept = list(islice(remaining, most))
+    kept = list(islice(remaining, MAX_ALTERNATIVES))
     beyond = next(remaining, None)
     return [*kept, Alternative(Missing.UNKNOWN, ALWAYS, beyond.location)] if beyond else kept
 
@@ -143,165 +155,132 @@ def _inside(alternative: Alternative, key: str) -> Alternative:
     return Alternative(Missing.ABSENT if is_absent else Missing.UNKNOWN, alternative.guard, location)
 
 
-def _alternatives(
-    template: Template, alternative: Alternative, to_try: ParameterValues = ParameterValues.DEFAULT
-) -> Iterator[Alternative]:
-    """Yield the values that a value can evaluate to.
+class _Undecided(Exception):
+    """A value depends on facts that its case leaves open. One of the options applies, or nothing can be deployed."""
 
-    `to_try` are the values of parameters.
-    """
-    value = alternative.value
-    if not is_intrinsic(value) or value == NO_VALUE:
-        yield alternative._replace(value=Missing.ABSENT) if value == NO_VALUE else alternative
-        return
-    function, content = next(iter(value.items()))
-    if function == "Ref":
-        yield from _parameter_values(template, content, alternative, to_try)
-    elif function == "Fn::If":
-        for branch in _branches(alternative):
-            if branch.value != value:
-                for evaluated in _alternatives(template, branch, to_try):
-                    yield evaluated._replace(location=alternative.location)
-            else:
-                yield alternative._replace(value=Missing.UNKNOWN)
-    elif function == "Fn::FindInMap" and isinstance(content, list) and len(content) in (3, 4):
-        yield from list(_lookups(template, content, alternative, to_try)) or [
-            alternative._replace(value=Missing.UNKNOWN)
-        ]
-    else:
-        yield from _combined(template, function, content, alternative, to_try)
+    def __init__(self, options: Sequence[Guard] = ()) -> None:
+        self.options = options
 
 
-def _combined(
-    template: Template, function: str, content: Json, alternative: Alternative, to_try: ParameterValues
-) -> Iterator[Alternative]:
-    """Yield the result of a function for every combination of its arguments' alternatives."""
-    is_single = not isinstance(content, list) or function == "Fn::Length"
-    texts = parts_of(content) if function == "Fn::Sub" else None
-    arguments = texts if texts is not None else [content] if is_single else content
-    for chosen in _combinations(template, arguments, alternative, to_try):
-        values = chosen.value
-        if not isinstance(values, list) or any(isinstance(value, Missing) for value in values):
-            yield chosen._replace(value=Missing.UNKNOWN)
-        elif texts is not None:
-            yield chosen._replace(value=concatenation(values))
-        else:
-            yield chosen._replace(value=reduce(function, values[0] if is_single else values, template.mappings))
+class _Cases(Evaluator):
+    """Resolves values in scope EVERY: case by case, each with a guard that decides everything that they depend on."""
 
+    def __init__(self, template: Template, to_try: ParameterValues) -> None:
+        super().__init__(template)
+        self._to_try, self._guard = to_try, ALWAYS
+        self._is_found: dict[int, bool] = {}
+        """By the identity of an Fn::FindInMap's arguments, whether some deployment finds an entry."""
 
-def _combinations(
-    template: Template, parts: list[Json], alternative: Alternative, to_try: ParameterValues
-) -> list[Alternative]:
-    """Return every combination of the parts' alternatives as a list, with UNKNOWN for those beyond the limit."""
-    combinations = [alternative._replace(value=[])]
-    for part in parts:
-        combinations = _limited(_extend(combinations, _limited(_argument(template, part, to_try))))
-    return combinations
+    def of(self, value: Json, guard: Guard) -> Iterator[tuple[Json, Guard]]:
+        """Yield what a value is in each case within a guard, with the case's own guard; UNKNOWN if there is no case."""
+        waiting, is_refused = [guard], True
+        for _ in range(MAX_CASES):
+            if not waiting:
+                break
+            self._guard = waiting.pop()
+            try:
+                resolved = self._resolved(value)
+            except Unknown:
+                resolved = Missing.UNKNOWN
+            except _Undecided as undecided:
+                cases = [merge(self._guard, option) for option in reversed(undecided.options)]
+                waiting += [case for case in cases if case is not None]
+                continue
+            is_refused = False
+            yield Missing.ABSENT if resolved == NO_VALUE else resolved, self._guard
+        if waiting or is_refused:
+            yield Missing.UNKNOWN, ALWAYS if waiting else guard
 
+    def _resolved(self, value: Json) -> Json:
+        if not isinstance(value, list):
+            return super()._resolved(value)
+        return [item for item in map(self._item, value) if item != NO_VALUE]
 
-def _argument(template: Template, part: Json, to_try: ParameterValues) -> Iterator[Alternative]:
-    """Yield the alternatives of an argument. A list has those of its items, without items that are AWS::NoValue."""
-    for argument in _alternatives(template, Alternative(part, ALWAYS, ()), to_try):
-        if not isinstance(argument.value, list):
-            yield argument
-            continue
-        for items in _combinations(template, argument.value, argument, to_try):
-            if isinstance(items.value, list):
-                items = items._replace(value=[item for item in items.value if item is not Missing.ABSENT])
-            yield items
+    def _item(self, value: Json) -> Json:
+        """Return an item of a list, resolved. One that is not known matters only if it is selected."""
+        try:
+            return self._resolved(value)
+        except Unknown:
+            return Missing.UNKNOWN
 
+    def _fn_if(self, content: Json) -> Json:
+        return self._resolved(self._side(content))
 
-def values_of(template: Template, value: Json, to_try: ParameterValues) -> list[Alternative]:
-    """Return every value that an expression outside of properties can have, also those of the items of a list."""
-    return _limited(_argument(template, value, to_try))
+    def _side(self, content: Json) -> Json:
+        match content:
+            case [str(condition), yes, no]:
+                for holds, side in ((True, yes), (False, no)):
+                    if (condition, holds) in self._guard:
+                        return side
+                raise _Undecided([when(condition), when(condition, holds=False)])
+        raise Unknown("an Fn::If is malformed")
 
+    def _ref(self, name: Json) -> Json:
+        declared = self.template.parameters.get(name) if isinstance(name, str) else None
+        if not isinstance(declared, Mapping) or is_stored(declared):
+            return {"Ref": name}
+        default = literal_text(declared.get("Default"))
+        allowed = None if self._to_try is ParameterValues.DEFAULT else allowed_values(declared)
+        texts = allowed or ([] if default is None else [default])
+        text = self._parameter(name, texts, has_others=self._to_try is ParameterValues.ANY and allowed is None)
+        if text is None:
+            raise Unknown(f"parameter {name} may have any value")
+        return split_commas(text) if is_list(declared) else text
 
-def _extend(combinations: list[Alternative], parts: list[Alternative]) -> Iterator[Alternative]:
-    for combination in combinations:
-        if not isinstance(combination.value, list):
-            yield combination
-            continue
-        for part in parts:
-            guard = merge(combination.guard, part.guard)
-            if guard is not None:
-                yield combination._replace(value=[*combination.value, part.value], guard=guard)
+    def _parameter(self, name: str, texts: Collection[str], has_others: bool) -> str | None:
+        """Return the value of a parameter; None if it is none of the texts."""
+        for fact, holds in self._guard:
+            if holds and isinstance(fact, Equality) and fact.parameter == name:
+                return fact.value
+        others = frozenset((Equality(name, text), False) for text in texts)
+        if others <= self._guard:
+            return None
+        raise _Undecided([*(when(Equality(name, text)) for text in texts), *([others] if has_others else [])])
 
+    def _find_in_map(self, content: list[Json]) -> Json:
+        keys, options = content[:3], content[3:]
+        if len(keys) < 3 or len(options) > 1:
+            raise Unknown("an Fn::FindInMap is malformed")
+        entry: Json = self.template.mappings
+        for key in keys:
+            entry = self._selected(entry, key)
+        if entry is not None:
+            self._is_found[id(content)] = True
+            return entry
+        if options and "DefaultValue" in as_mapping(options[0]):
+            return self._resolved(options[0]["DefaultValue"])
+        if any(map(self._is_variable, parameters_in(*keys))) and self._may_find(content):
+            raise _Undecided  # CloudFormation refuses this value of the parameter.
+        raise Unknown("a mapping does not have a key")
 
-def _parameter_values(
-    template: Template, name: Json, alternative: Alternative, to_try: ParameterValues
-) -> Iterator[Alternative]:
-    """Yield the values of a parameter, each guarded by the fact that it has it, and UNKNOWN if it may have others."""
-    declared = template.parameters.get(name) if isinstance(name, str) else None
-    if not isinstance(declared, Mapping) or is_stored(declared):
-        yield alternative
-        return
-    default = literal_text(declared.get("Default"))
-    allowed = None if to_try is ParameterValues.DEFAULT else allowed_values(declared)
-    texts = allowed or ([default] if default is not None else [])
-    by_text = {text: split_commas(text) if is_list(declared) else text for text in texts}
-    is_open = to_try is ParameterValues.ANY and allowed is None
-    values = list(_by_value(by_text, name, alternative, Missing.UNKNOWN if is_open else None))
-    yield from values
-    if not values and allowed is None:
-        yield alternative._replace(value=Missing.UNKNOWN)
+    def _may_find(self, content: list[Json]) -> bool:
+        if id(content) not in self._is_found:
+            optional = {"Fn::FindInMap": [*content, {"DefaultValue": NO_VALUE}]}
+            found = _Cases(self.template, self._to_try).of(optional, ALWAYS)
+            self._is_found[id(content)] = any(value is not Missing.ABSENT for value, _ in found)
+        return self._is_found[id(content)]
 
+    def _selected(self, table: Json, key: Json) -> Json:
+        """Return the entry that a key selects from a table; None if there is no such entry or no table."""
+        rows = as_mapping(table)
+        while is_intrinsic(key) and "Fn::If" in key:
+            key = self._side(key["Fn::If"])
+        name = plain_reference(key)
+        if name is not None and key != NO_VALUE and self._is_variable(name):
+            return rows.get(str(self._parameter(name, rows, has_others=True)))
+        to_try, self._to_try = self._to_try, ParameterValues.ANY
+        try:
+            literal = literal_text(self._item(key))
+        finally:
+            self._to_try = to_try
+        if literal is None and table is not None:
+            raise Unknown("a key of a mapping is not known")
+        return rows.get(str(literal))
 
-def _lookups(
-    template: Template, arguments: list[Json], alternative: Alternative, to_try: ParameterValues
-) -> Iterator[Alternative]:
-    """Yield every value that Fn::FindInMap may find, and its DefaultValue for keys that the mapping does not have."""
-    selected = [alternative._replace(value=template.mappings)]
-    for key in arguments[:3]:
-        rows = chain.from_iterable(_selected(template, key, table) for table in selected)
-        selected = _limited(rows, MAX_ALTERNATIVES + 1)  # One more for the deployments that find no row.
-    default = as_mapping(arguments[3]) if len(arguments) == 4 else {}
-    has_variable = any(_is_variable(template, name) for name in parameters_in(*arguments[:3]))
-    for entry in selected:
-        if entry.value is not Missing.ABSENT:
-            yield entry._replace(location=alternative.location)
-        elif "DefaultValue" in default:
-            last = entry._replace(value=default["DefaultValue"], location=alternative.location)
-            yield from _alternatives(template, last, to_try)
-        elif not has_variable:
-            yield alternative._replace(value=Missing.UNKNOWN, guard=entry.guard)
-
-
-def _selected(template: Template, key: Json, table: Alternative) -> Iterator[Alternative]:
-    """Yield every entry that a key may select from a table, and ABSENT if it may select nothing."""
-    if table.value is Missing.UNKNOWN:
-        yield table
-        return
-    rows = as_mapping(table.value)
-    for branch in _branches(table._replace(value=key)):
-        name = plain_reference(branch.value)
-        if name is not None and _is_variable(template, name):
-            yield from _by_value(rows, name, branch, Missing.ABSENT)
-            continue
-        for selector in _alternatives(template, branch, to_try=ParameterValues.ANY):
-            literal = literal_text(selector.value)
-            is_open = literal is None and table.value is not Missing.ABSENT
-            yield selector._replace(value=Missing.UNKNOWN if is_open else rows.get(str(literal), Missing.ABSENT))
-
-
-def _by_value(
-    results: Section, parameter: str, alternative: Alternative, otherwise: Missing | None
-) -> Iterator[Alternative]:
-    """Yield the result for each value of a parameter, guarded by the fact, and `otherwise` for all other values."""
-    guard: Guard | None = alternative.guard
-    for name, value in results.items():
-        fact = Equality(parameter, str(name))
-        both = merge(alternative.guard, when(fact))
-        if both is not None:
-            yield alternative._replace(value=value, guard=both)
-        guard = merge(guard, when(fact, holds=False)) if guard is not None else None
-    if guard is not None and otherwise is not None:
-        yield alternative._replace(value=otherwise, guard=guard)
-
-
-def _is_variable(template: Template, name: str) -> bool:
-    """Return whether each deployment chooses the value of a parameter or pseudo parameter."""
-    declared = template.parameters.get(name)
-    return not is_stored(declared) if isinstance(declared, Mapping) else name.startswith("AWS::")
+    def _is_variable(self, name: str) -> bool:
+        """Return whether each deployment chooses the value of a parameter or pseudo parameter."""
+        declared = self.template.parameters.get(name)
+        return not is_stored(declared) if isinstance(declared, Mapping) else name.startswith("AWS::")
 
 
 def _figure(alternative: Alternative) -> Figure:

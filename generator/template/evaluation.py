@@ -2,10 +2,8 @@
 
 ONE    The value in one deployment: parameters have their defaults, or the values that are given.
 KNOWN  The value if it is the same in every deployment; everything else stays as it is written.
-EVERY  Every possible value, each with the conditions and parameter values under which it holds. This scope is in
-       `generator.template.alternatives`.
-
-All three share the reductions of `generator.template.intrinsics`, so they cannot disagree on what a function means.
+EVERY  Every possible value, each with the conditions and parameter values under which it holds. The evaluator of this
+       scope is in `generator.template.alternatives`.
 """
 
 from __future__ import annotations

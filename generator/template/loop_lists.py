@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from generator.template.alternatives import Missing, ParameterValues, values_of
+from generator.template.alternatives import Missing, values_of
 from generator.template.conditions import DeploymentSpace
 from generator.template.guards import Guard
 from generator.template.intrinsics import Json
@@ -29,7 +29,7 @@ def every_list(template: Template) -> Lists:
     def lists(collection: Json) -> Sequence[tuple[Json, Guard]]:
         return [
             ([] if alternative.value is Missing.ABSENT else alternative.value, alternative.guard)
-            for alternative in values_of(template, collection, ParameterValues.ALLOWED)
+            for alternative in values_of(template, collection)
             if is_possible(alternative.guard)
         ]
 
