@@ -283,7 +283,7 @@ def _units_for_webhooks(environment: Environment, load_erlangs: float) -> int:
 
 
 def _check_alerts(environment: Environment) -> FunctionSizing:
-    factor = parallelization_factor(environment)
+    factor = _parallelization_factor(environment)
     inputs, busy = _lane_inputs(environment, factor), lanes.utilisation(environment, factor)
     mean_batch = inputs["busiest_shard_records_per_batch"]
     return reader_of_stream(CHECK_ALERTS, inputs, environment.targets.stream_utilisation, busy, mean_batch)
@@ -334,7 +334,7 @@ def tolerated_by_chance(mean: float) -> int:
     return math.ceil(mean + 3 * math.sqrt(mean))
 
 
-def parallelization_factor(environment: Environment) -> int:
+def _parallelization_factor(environment: Environment) -> int:
     """Return the smallest factor that keeps the busiest shard's lanes at or below the target utilisation.
 
     Raises UnsizableLoad if Lambda allows no such factor.

@@ -22,7 +22,6 @@ WORDS = {
     "xray:PutTelemetryRecords": "send tracing telemetry",
     "xray:PutTraceSegments": "send traces",
     "execute-api:Invoke": "send requests",
-    "kms:Decrypt": "decrypt",
     "kms:GenerateDataKey": "generate data keys",
     "kms:ReEncryptFrom": "re-encrypt from",
     "kms:ReEncryptTo": "re-encrypt to",
@@ -31,18 +30,13 @@ WORDS = {
     "dynamodb:DeleteItem": "delete items",
     "dynamodb:BatchGetItem": "read items",
     "dynamodb:BatchWriteItem": "put or delete items",
-    "dynamodb:Query": "query",
-    "dynamodb:Scan": "scan",
     "dynamodb:DescribeStream": "describe",
     "dynamodb:GetRecords": "read records",
     "dynamodb:GetShardIterator": "get shard iterators",
-    "dynamodb:ListStreams": "list streams",
     "secretsmanager:GetSecretValue": "read the secret",
-    "sns:Publish": "publish",
     "sms-voice:SendTextMessage": "send text messages",
     "sqs:SendMessage": "send messages",
     "lambda:InvokeFunction": "invoke",
-    "sts:AssumeRole": "assume",
 }
 
 

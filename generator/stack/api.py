@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from awacs import execute_api
-from awacs.aws import Allow, Condition, Deny, NotIpAddress, PolicyDocument, Principal, Statement
+from awacs.aws import Allow, Condition, Deny, NotIpAddress, Principal, Statement
 from troposphere import AWSObject, GetAtt, Ref, Sub, apigateway, encode_to_dict
 from troposphere.awslambda import Permission
 from troposphere.iam import Role
@@ -124,7 +124,7 @@ def _addresses(sources: Sequence[WebhookSource]) -> object:
         for source in sources
     ]
     allowed = statement(Allow, "execute-api:/*")
-    return encode_to_dict(PolicyDocument(Version="2012-10-17", Statement=[allowed, *refused]))
+    return encode_to_dict(permissions.document(allowed, *refused))
 
 
 def _gateway_responses() -> Iterable[apigateway.GatewayResponse]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from awacs import kms
-from awacs.aws import Action, Allow, ArnLike, Condition, PolicyDocument, Principal, Statement
+from awacs.aws import ArnLike, Condition, Principal
 from troposphere import AWSObject, Ref, Sub
 from troposphere.kms import Key
 from troposphere.secretsmanager import GenerateSecretString, Secret
@@ -61,29 +61,23 @@ def _key(deletion_protection: bool) -> Key:
     for_logs = [kms.Decrypt, kms.DescribeKey, kms.Encrypt, kms.GenerateDataKey, kms.ReEncryptFrom, kms.ReEncryptTo]
     log_groups = Sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*")
     of_logs = Condition(ArnLike({"kms:EncryptionContext:aws:logs:arn": log_groups}))
-    services = [f"{service}.amazonaws.com" for service in ("cloudwatch", "scheduler", "sns", "sqs")]
-    statements = [
-        _allow(Principal("AWS", account), ADMINISTRATION),
-        _allow(Principal("Service", Sub("logs.${AWS::Region}.amazonaws.com")), for_logs, Condition=of_logs),
-        _allow(
-            Principal("Service", services),
-            [kms.Decrypt, kms.GenerateDataKey],
-            Condition=permissions.from_this_account(),
-        ),
-    ]
+    logs = Principal("Service", Sub("logs.${AWS::Region}.amazonaws.com"))
+    senders = [f"{service}.amazonaws.com" for service in ("cloudwatch", "scheduler", "sns", "sqs")]
+    of_account = {"Principal": Principal("Service", senders), "Condition": permissions.from_this_account()}
+    # In a key policy, the resource * means this key only.
+    policy = permissions.document(
+        permissions.allow(ADMINISTRATION, "*", Principal=Principal("AWS", account)),
+        permissions.allow(for_logs, "*", Principal=logs, Condition=of_logs),
+        permissions.allow([kms.Decrypt, kms.GenerateDataKey], "*", **of_account),
+    )
     return Key(
         names.KEY,
         DeletionPolicy=names.retention(deletion_protection),
         UpdateReplacePolicy="Retain",
         Description="Price alerts",
         EnableKeyRotation=True,
-        KeyPolicy=PolicyDocument(Version="2012-10-17", Statement=statements),
+        KeyPolicy=policy,
     )
-
-
-def _allow(principal: Principal, actions: Sequence[Action], **condition: Condition) -> Statement:
-    """Return a statement of a key policy, in which the resource * means this key only."""
-    return Statement(Effect=Allow, Principal=principal, Action=actions, Resource=["*"], **condition)
 
 
 def _secret(logical_id: str, **description: str) -> Secret:

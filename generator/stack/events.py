@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from awacs import awslambda, sqs
-from awacs.aws import Allow, ArnEquals, Condition, PolicyDocument, Principal, Statement
+from awacs.aws import ArnEquals, Condition, Principal
 from troposphere import AWSObject, GetAtt, Ref
 from troposphere.awslambda import (
     DestinationConfig,
@@ -134,21 +134,15 @@ def _async_failure_queue() -> list[AWSObject]:
 
     The functions and the schedule send with their own roles, but the topic needs the permission of the queue's policy.
     """
-    redrive = Statement(
-        Effect=Allow,
+    queue = _queue(names.ASYNC_FAILURE_QUEUE)
+    redrive = permissions.allow(
+        [sqs.SendMessage],
+        names.arn(names.ASYNC_FAILURE_QUEUE),
         Principal=Principal("Service", "sns.amazonaws.com"),
-        Action=[sqs.SendMessage],
-        Resource=[names.arn(names.ASYNC_FAILURE_QUEUE)],
         Condition=Condition(ArnEquals({"aws:SourceArn": Ref(names.NOTIFICATION_TOPIC)})),
     )
-    return [
-        _queue(names.ASYNC_FAILURE_QUEUE),
-        QueuePolicy(
-            "AsyncFailureQueuePolicy",
-            PolicyDocument=PolicyDocument(Version="2012-10-17", Statement=[redrive]),
-            Queues=[Ref(names.ASYNC_FAILURE_QUEUE)],
-        ),
-    ]
+    policy = permissions.document(redrive)
+    return [queue, QueuePolicy("AsyncFailureQueuePolicy", PolicyDocument=policy, Queues=[Ref(queue)])]
 
 
 def _topic(logical_id: str) -> Topic:

@@ -14,16 +14,21 @@ from generator.config.senders import WebhookSource
 from generator.stack import names
 
 
+def document(*statements: Statement) -> PolicyDocument:
+    """Return a policy document of the statements."""
+    return PolicyDocument(Version="2012-10-17", Statement=list(statements))
+
+
 def policy(*statements: Statement) -> Policy:
     """Return an inline policy, so that resources which depend on the role also wait for its permissions."""
-    return Policy(PolicyName="access", PolicyDocument=PolicyDocument(Version="2012-10-17", Statement=list(statements)))
+    return Policy(PolicyName="access", PolicyDocument=document(*statements))
 
 
 def trust(service: str, condition: Condition | None = None) -> PolicyDocument:
     """Return the policy that lets a service assume the role."""
     optional = {"Condition": condition} if condition else {}
-    statement = Statement(Effect=Allow, Principal=Principal("Service", service), Action=[sts.AssumeRole], **optional)
-    return PolicyDocument(Version="2012-10-17", Statement=[statement])
+    principal = Principal("Service", service)
+    return document(Statement(Effect=Allow, Principal=principal, Action=[sts.AssumeRole], **optional))
 
 
 def from_this_account() -> Condition:
@@ -31,9 +36,9 @@ def from_this_account() -> Condition:
     return Condition(StringEquals({"aws:SourceAccount": Ref("AWS::AccountId")}))
 
 
-def allow(actions: list[Action], *resources: object) -> Statement:
-    """Allow single actions on these resources."""
-    return Statement(Effect=Allow, Action=actions, Resource=list(resources))
+def allow(actions: Sequence[Action], *resources: object, **optional: object) -> Statement:
+    """Allow single actions on these resources. `optional` has a principal or a condition."""
+    return Statement(Effect=Allow, Action=actions, Resource=list(resources), **optional)
 
 
 def decrypt_and_generate_data_key() -> Statement:
@@ -111,5 +116,5 @@ def _send_sms() -> list[Statement]:
     by_sns = Condition(StringEquals({"aws:CalledViaLast": "sns.amazonaws.com"}))
     return [
         Statement(Effect=Allow, Action=[sns.Publish], NotResource=[Sub("arn:${AWS::Partition}:sns:*:*:*")]),
-        Statement(Effect=Allow, Action=[sms_voice.SendTextMessage], Resource=["*"], Condition=by_sns),
+        allow([sms_voice.SendTextMessage], "*", Condition=by_sns),
     ]
