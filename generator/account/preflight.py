@@ -48,10 +48,11 @@ def passes(results: Mapping[str, CheckResult]) -> bool:
 
 
 def _run_one(id_: str, deployment: Deployment) -> CheckResult:
-    if id_.startswith("sms-") and id_ != WITHOUT_AWS and not sms.can_send(deployment):
+    needs_sms = id_.startswith("sms-") and id_ != WITHOUT_AWS
+    if needs_sms and not sms.can_send(deployment):
         return skipped(f"SNS sends no SMS from {deployment.account.region}", "fix the check sms-region first")
     try:
         return CHECKS[id_](deployment)
     except Unavailable as unavailable:
-        is_reported = sms.NOT_ENROLLED in unavailable.reason
-        return skipped(unavailable.reason, "fix the check sms-enrolment first" if is_reported else unavailable.remedy)
+        is_enrolment = needs_sms and sms.NOT_ENROLLED in unavailable.reason
+        return skipped(unavailable.reason, "fix the check sms-enrolment first" if is_enrolment else unavailable.remedy)

@@ -126,6 +126,11 @@ def test_an_account_that_is_not_enrolled_fails(ask: Ask, refused: dict[Any, Any]
     assert all(checks[id_]["remedy"] == "fix the check sms-enrolment first" for id_ in skipped)
 
 
+def test_another_service_without_a_subscription_is_not_a_matter_of_sms() -> None:
+    check = ask_one("key", {("kms", "ListKeys"): Refusal("OptInRequired", AWS_MESSAGE)})
+    assert (check.status, check.remedy) == ("skip", "fix the cause, then run this again")
+
+
 def test_an_account_in_the_sandbox_fails() -> None:
     sandbox = ask_one("sms-sandbox", {("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": True}})
     assert "verify-sms-sandbox-phone-number --phone-number +15555550100 --one-time-password CODE" in sandbox.remedy
