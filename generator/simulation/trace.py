@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from generator._format import counted, duration
 from generator.errors import UnreadableTrace
-from generator.simulation.trace_formats import MINUTE_S, SAMPLE_ROWS, SORT, Counts, Times, recognise
+from generator.simulation.trace_formats import MINUTE_S, SAMPLE_ROWS, SORT, Rows, recognise
 from generator.simulation.trace_text import fault, lines
 
 MAX_INTERVALS = 86_400
@@ -124,11 +124,8 @@ def read_trace(path: Path | str) -> Trace:
     """
     try:
         with closing(lines(Path(path))) as text:
-            recording = recognise(text)
-            if recording.times is not None:
-                trace = _read_times(recording.times)
-            else:
-                trace = _read_counts(recording.counts or iter(()))
+            rows, is_counted = recognise(text)
+            trace = _read_counts(rows) if is_counted else _read_times(rows)
         if not sum(trace.counts):
             raise fault("it has no webhooks", "record at least a minute of webhooks")
     except UnreadableTrace as error:
@@ -226,19 +223,13 @@ def _hour_s(step_s: float) -> float:
     return step_s * max(1, HOUR_S // step_s)
 
 
-# The time of each webhook.
-
-
-def _read_times(rows: Times) -> Trace:
+def _read_times(rows: Rows) -> Trace:
     """Count the webhooks of each second before adding them: ten million rows go through this loop."""
-    tally, second, waiting = _Tally(), 0, 0
-    times: array[float] | None = array("d")
-    is_fine = False
-    first_s = last_s = until_s = None
-    for number, time_s in rows:
-        if first_s is None or last_s is None or until_s is None:
-            first_s = last_s = time_s
-            until_s = first_s + 1
+    first = next(rows)
+    first_s = last_s = first[1]
+    until_s, second, waiting, is_fine = first_s + 1, 0, 0, False
+    tally, times = _Tally(), array("d")
+    for number, time_s, _ in chain([first], rows):
         if time_s < last_s:
             raise fault(f"line {number} is {last_s - time_s:g} s before the previous line", SORT)
         last_s = time_s
@@ -249,31 +240,34 @@ def _read_times(rows: Times) -> Trace:
             _require_span(number, second)
         waiting += 1
         is_fine = is_fine or time_s % 1 != 0
-        if times is not None:
+        if len(times) <= MAX_TIMES:
             times.append(time_s - first_s)
-            times = times if len(times) <= MAX_TIMES else None
     tally.add(second, waiting)
     if last_s == first_s:
         raise fault("all its webhooks have the same time", "record at least a minute of webhooks")
-    kept = times if times is not None and is_fine else array("d")
+    kept = times if is_fine and len(times) <= MAX_TIMES else array("d")
     return tally.trace(MINUTE_S, kept, second + 1, is_counted=False)
 
 
-# Counts per interval.
-
-
-def _read_counts(rows: Counts) -> Trace:
-    """Read counts whose distance is derived from the first rows."""
-    counted = _counted_rows(rows)
-    sample = list(islice(counted, SAMPLE_ROWS))
+def _read_counts(rows: Rows) -> Trace:
+    """Read counts, which must be at equal distances; some may be missing. The first rows give the distance."""
+    ascending = _ascending(rows)
+    sample = list(islice(ascending, SAMPLE_ROWS))
     step_s = _step_s([later[1] - earlier[1] for earlier, later in pairwise(sample)])
-    tally, position = _Tally(step_s), 0
-    for position, count in _placed(step_s, chain(sample, counted)):
+    tally, position, last_s, last_gap, repeats = _Tally(step_s), -1, 0.0, 1, 0
+    for number, offset_s, count in chain(sample, ascending):
+        gap = round(offset_s / step_s) - position
+        position += gap
+        repeats = repeats + 1 if gap == last_gap > 1 else 0
+        if not gap or abs(offset_s - position * step_s) > step_s * TOLERANCE or repeats == MAX_REPEATED_GAPS:
+            what = f"line {number} is {offset_s - last_s:g} s after the previous line, but lines are {step_s:g} s apart"
+            raise fault(what, "write lines at equal distances: one a minute, for example")
+        last_s, last_gap = offset_s, gap
         tally.add(position * step_s, count)
     return tally.trace(step_s, array("d"), (position + 1) * step_s, is_counted=True)
 
 
-def _counted_rows(rows: Counts) -> Counts:
+def _ascending(rows: Rows) -> Rows:
     """Yield the rows from second 0 on. Raises UnreadableTrace if they are not in order and at least a minute apart."""
     first_s = last_s = None
     for number, begins_s, count in rows:
@@ -287,20 +281,6 @@ def _counted_rows(rows: Counts) -> Counts:
         last_s = begins_s
         _require_span(number, begins_s - first_s)
         yield number, begins_s - first_s, count
-
-
-def _placed(step_s: float, counted: Counts) -> Iterator[tuple[int, int]]:
-    """Yield the interval number and count of each row. Raises UnreadableTrace if the distance between rows varies."""
-    last, last_s, last_gap, repeats = -1, 0.0, 1, 0
-    for number, offset_s, count in counted:
-        position = round(offset_s / step_s)
-        gap = position - last
-        repeats = repeats + 1 if gap == last_gap > 1 else 0
-        if not gap or abs(offset_s - position * step_s) > step_s * TOLERANCE or repeats == MAX_REPEATED_GAPS:
-            what = f"line {number} is {offset_s - last_s:g} s after the previous line, but lines are {step_s:g} s apart"
-            raise fault(what, "write lines at equal distances: one a minute, for example")
-        last, last_s, last_gap = position, offset_s, gap
-        yield position, count
 
 
 def _step_s(gaps_s: list[float]) -> float:

@@ -1,7 +1,4 @@
-"""The formats of a recorded trace, one reader for each: CSV, access logs, JSON lines and CloudWatch's JSON.
-
-`recognise` looks at the first lines and returns either the times of single webhooks or counts per interval.
-"""
+"""The formats of a recorded trace, one reader for each: CSV, access logs, JSON lines and CloudWatch's JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from heapq import heappushpop
@@ -21,13 +17,10 @@ from generator._format import counted
 from generator.simulation import metric_data
 from generator.simulation.trace_text import MAX_DOCUMENT, Line, fault
 
-Times = Iterator[tuple[int, float]]
-"""A line number and the time of one webhook in seconds."""
+Rows = Iterator[tuple[int, float, int]]
+"""A line number, a time in seconds, and the webhooks at that time or in the interval that it begins."""
 
-Counts = Iterator[tuple[int, float, int]]
-"""A line number, the start of an interval in seconds, and its webhooks."""
-
-Row = tuple[int, list[str]]
+Cells = tuple[int, list[str]]
 """A line number, and the cells of the line."""
 
 MINUTE_S = 60.0
@@ -64,6 +57,8 @@ COUNT_NAME = re.compile(
 COUNT_WORD = re.compile(rf"(^|[\W_])({COUNTED})($|[\W_])")
 """A name with such a word is a count if there is no other column but that of the time."""
 
+WHOLE = re.compile(r"\s*\d+(\.0*)?\s*")
+
 KLINE = ("open", "high", "low", "close")
 """The prices of a kline, also named by their first letters."""
 
@@ -88,16 +83,11 @@ METADATA = (*LABELS, "account id", "region", "period", "statistic", "unit", "id"
 SORT = "sort it by time; if an hour repeats at the end of daylight saving time, write UTC or an offset"
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """Either the times of single webhooks or counts per interval."""
+def recognise(rest: Iterator[Line]) -> tuple[Rows, bool]:
+    """Return the rows in the lines of a file, and whether they are counts per interval instead of single webhooks.
 
-    times: Times | None = None
-    counts: Counts | None = None
-
-
-def recognise(rest: Iterator[Line]) -> Recording:
-    """Return the recording in the lines of a file. Raises UnreadableTrace if it is empty or has an unknown format."""
+    Raises UnreadableTrace if the file is empty or has an unknown format.
+    """
     first = next(rest, None)
     if first is None:
         raise fault("it has no rows", "record at least a minute of webhooks")
@@ -107,37 +97,37 @@ def recognise(rest: Iterator[Line]) -> Recording:
     if text.startswith("{"):
         entry = _parsed(text)
         if not isinstance(entry, dict) or {"MetricDataResults", "Datapoints"} & {*entry}:
-            return Recording(counts=_metric(every))
+            return _metric(every), True
         return _entries(every)
     if LOGGED.search(text):
-        return Recording(times=_sorted(_log(every)))
+        return _sorted(_log(every)), False
     return _table(every)
 
 
 # Access logs and JSON lines.
 
 
-def _log(rows: Iterator[Line]) -> Times:
+def _log(rows: Iterator[Line]) -> Rows:
     for number, line in rows:
         found = LOGGED.search(line)
         if not found:
             what = f"line {number} has no time such as [01/Jan/2026:00:00:00 +0000]"
             raise fault(what, "remove the line, or correct it")
-        yield number, time_s(number, found[1])
+        yield number, time_s(number, found[1]), 1
 
 
-def _entries(rows: Iterator[Line]) -> Recording:
+def _entries(rows: Iterator[Line]) -> tuple[Rows, bool]:
     """Read JSON lines like a table whose columns are the keys of the first line."""
     entries = _json_lines(rows)
     sample = list(islice(entries, SAMPLE_ROWS))
     keys = [key for key in sample[0][2] if key not in (*LOG_KEYS, *LOG_KEYS_MORE)]
+    times = [at_s for _, at_s, _ in sample]
     every = chain(sample, entries)
-    if (counted := _counted(keys, [at_s for _, at_s, _ in sample])) is not None:
-        cells = ((line, at_s, str(entry.get(keys[counted], ""))) for line, at_s, entry in every)
-        return Recording(counts=((line, at_s, count(line, cell)) for line, at_s, cell in cells))
-    table = [(line, [str(at_s), *(str(entry.get(key, "")) for key in keys)]) for line, at_s, entry in sample]
-    _require_webhooks(["time", *keys], 0, table)
-    return Recording(times=_sorted(((line, at_s) for line, at_s, _ in every)))
+    if (counted := _counted(keys, times)) is not None:
+        name = keys[counted]
+        return ((line, at_s, count(line, str(entry.get(name, "")))) for line, at_s, entry in every), True
+    _require_webhooks([(key, [str(entry.get(key, "")) for *_, entry in sample]) for key in keys], times)
+    return _sorted((line, at_s, 1) for line, at_s, _ in every), False
 
 
 def _json_lines(rows: Iterator[Line]) -> Iterator[tuple[int, float, dict[str, Any]]]:
@@ -151,17 +141,17 @@ def _json_lines(rows: Iterator[Line]) -> Iterator[tuple[int, float, dict[str, An
         yield number, time_s(number, str(entry[key])), entry
 
 
-def _sorted(times: Times) -> Times:
-    """Yield times in order. The lines may be out of order by up to MAX_UNSORTED."""
-    waiting = sorted((at_s, number) for number, at_s in islice(times, MAX_UNSORTED))  # A sorted list is a heap.
+def _sorted(webhooks: Rows) -> Rows:
+    """Yield webhooks in order. The lines may be out of order by up to MAX_UNSORTED."""
+    waiting = sorted((at_s, number) for number, at_s, _ in islice(webhooks, MAX_UNSORTED))  # A sorted list is a heap.
     last_s = -math.inf
-    for number, at_s in times:
+    for number, at_s, _ in webhooks:
         found_s, line = heappushpop(waiting, (at_s, number))
         if found_s < last_s:
             raise fault(f"line {line} is {last_s - found_s:g} s before an earlier line", SORT)
         last_s = found_s
-        yield line, found_s
-    yield from ((line, at_s) for at_s, line in sorted(waiting))
+        yield line, found_s, 1
+    yield from ((line, at_s, 1) for at_s, line in sorted(waiting))
 
 
 def _parsed(text: str) -> Any:
@@ -174,7 +164,7 @@ def _parsed(text: str) -> Any:
 # CloudWatch's JSON.
 
 
-def _metric(rows: Iterator[Line]) -> Counts:
+def _metric(rows: Iterator[Line]) -> Rows:
     """Read the output of `aws cloudwatch get-metric-data` or `get-metric-statistics`."""
     text, size = [], 0
     for _, line in rows:
@@ -196,9 +186,8 @@ def _metric(rows: Iterator[Line]) -> Counts:
     for result in results:
         if result.faults:
             raise fault(f"{result.id}: {result.faults[0]}", metric_data.AGAIN)
-    points = sorted(point for result in results for point in result.values.items())
-    for row, (at_s, value) in enumerate(points, 1):
-        yield row, at_s, count(row, str(value))
+        for row, (at_s, value) in enumerate(sorted(result.values.items()), 1):
+            yield row, at_s, count(row, str(value))
 
 
 def _as_results(document: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -212,7 +201,7 @@ def _as_results(document: dict[str, Any]) -> tuple[dict[str, Any], str]:
     return {"MetricDataResults": [{"Id": label, "Timestamps": times, "Values": values}]}, key
 
 
-def _require_counts(labels: list[str], statistic: str = "") -> None:
+def _require_counts(labels: list[str], statistic: str) -> None:
     """Raise UnreadableTrace unless the labels are of a single metric that counts."""
     if len(labels) > 1:
         raise fault(f"it has several metrics: {', '.join(labels)[:200]}", "export only the metric of the webhooks")
@@ -224,11 +213,10 @@ def _require_counts(labels: list[str], statistic: str = "") -> None:
 # CSV, with commas, semicolons or tabs.
 
 
-def _table(rest: Iterator[Line]) -> Recording:
+def _table(rest: Iterator[Line]) -> tuple[Rows, bool]:
     first = next(rest)
     bare = re.sub('"[^"]*"', "", first[1])
-    delimiter = max(";\t,", key=bare.count)
-    rows = _without_metadata(_rows(chain([first], rest), delimiter))
+    rows = _without_metadata(_split(chain([first], rest), delimiter=max(";\t,", key=bare.count)))
     number, cells = next(rows, (0, []))
     names: list[str] = []
     if not any(map(_is_value, cells)):
@@ -236,20 +224,27 @@ def _table(rest: Iterator[Line]) -> Recording:
         number, cells = next(rows, (0, []))
         if not cells:
             raise fault("it has column names but no rows", "record at least a minute of webhooks")
-    width = max(len(names), len(cells)) if len(names) in (0, len(cells)) else len(names)
-    every = _of_width(chain([(number, cells)], rows), width)
+    every = _of_width(chain([(number, cells)], rows), len(names) or len(cells))
     sample = list(islice(every, SAMPLE_ROWS))
     every = chain(sample, every)
-    if width == 1:
+    if len(sample[0][1]) == 1:
         return _column(names, sample, every)
     at, counted = _named_columns(names, sample) if names else _columns(sample)
-    if counted is None:
-        _require_webhooks(names, at, sample)
-        return Recording(times=((line, time_s(line, row[at])) for line, row in every))
-    return Recording(counts=((line, time_s(line, row[at]), count(line, row[counted])) for line, row in every))
+    if counted is not None:
+        return ((line, time_s(line, row[at]), count(line, row[counted])) for line, row in every), True
+    if not names and all(_is_kline(row[at + 1 : at + 5]) for _, row in sample):
+        what = "its rows look like klines, but no column of counts is known"
+        raise fault(what, 'name the columns in the first line, one of them "count"')
+    others = [
+        (names[column] if names else f"column {column + 1}", [row[column] for _, row in sample])
+        for column in range(len(sample[0][1]))
+        if column != at
+    ]
+    _require_webhooks(others, [time_s(line, row[at]) for line, row in sample])
+    return ((line, time_s(line, row[at]), 1) for line, row in every), False
 
 
-def _rows(rest: Iterator[Line], delimiter: str) -> Iterator[Row]:
+def _split(rest: Iterator[Line], delimiter: str) -> Iterator[Cells]:
     """Yield the cells of each line. A quoted cell must not span lines."""
     for number, line in rest:
         if '"' not in line:
@@ -262,7 +257,7 @@ def _rows(rest: Iterator[Line], delimiter: str) -> Iterator[Row]:
         yield number, cells
 
 
-def _without_metadata(rows: Iterator[Row]) -> Iterator[Row]:
+def _without_metadata(rows: Iterator[Cells]) -> Iterator[Cells]:
     """Skip the lines that CloudWatch's console writes above its rows. Raises UnreadableTrace if it has no sums."""
     labels: list[str] = []
     statistic = ""
@@ -283,53 +278,50 @@ def _without_metadata(rows: Iterator[Row]) -> Iterator[Row]:
     yield from rows
 
 
-def _of_width(rows: Iterator[Row], width: int) -> Iterator[Row]:
+def _of_width(rows: Iterator[Cells], width: int) -> Iterator[Cells]:
     for number, cells in rows:
         if len(cells) != width:
             raise fault(f"line {number} has {counted(len(cells), 'column')}, not {width}", "correct it")
         yield number, cells
 
 
-def _column(names: Sequence[str], sample: Sequence[Row], rows: Iterator[Row]) -> Recording:
+def _column(names: Sequence[str], sample: Sequence[Cells], rows: Iterator[Cells]) -> tuple[Rows, bool]:
     """Read a lone column: counts or times by its name. Numbers without a clear name may be either."""
     name = _name(names[0]) if names else ""
     if not all(_is_moment(cell) for _, (cell,) in sample):
         if (COUNT_NAME.fullmatch(name) or COUNT_WORD.search(name)) and "trades" not in name:
-            return Recording(
-                counts=((line, row * MINUTE_S, count(line, cell)) for row, (line, (cell,)) in enumerate(rows))
-            )
+            return ((line, row * MINUTE_S, count(line, cell)) for row, (line, (cell,)) in enumerate(rows)), True
         if not TIME_NAME.search(name) and all(re.fullmatch(r"\s*\d{1,9}(\.\d*)?\s*", cell) for _, (cell,) in sample):
             what = f"line {sample[0][0]} begins a column of numbers, which may be times or counts"
             raise fault(what, "name the column in the first line: time (in seconds) or count (per minute)")
-    return Recording(times=((line, time_s(line, cell)) for line, (cell,) in rows))
+    return ((line, time_s(line, cell), 1) for line, (cell,) in rows), False
 
 
-def _columns(sample: Sequence[Row]) -> tuple[int, int | None]:
+def _columns(sample: Sequence[Cells]) -> tuple[int, int | None]:
     """Return the columns of time and count where no header names them; no count if each row is one webhook."""
     number, cells = sample[0]
     moments = [column for column, cell in enumerate(cells) if _is_moment(cell)]
     if len(cells) == 2 and 0 in moments and (1 in moments or not _is_value(cells[1])):
         return 0, None
-    layouts = [layout for layout in LAYOUTS.get(len(cells), ()) if layout[1] not in moments]
-    found = [layout for layout in layouts if layout[0] in moments or len(cells) == 2]
-    if not found and not moments:
+    for at, count_at in LAYOUTS.get(len(cells), ()):
+        if count_at not in moments and (at in moments or len(cells) == 2):
+            return at, count_at
+    if not moments:
         raise fault(f"line {number} has no time in {len(cells)} columns", 'name the columns "time" and "count"')
-    return found[0] if found else (moments[0], None)
+    return moments[0], None
 
 
-def _named_columns(names: Sequence[str], sample: Sequence[Row]) -> tuple[int, int | None]:
+def _named_columns(names: Sequence[str], sample: Sequence[Cells]) -> tuple[int, int | None]:
     """Return the columns of time and count by their names; no count if each row is one webhook."""
     number, cells = sample[0]
     moments = [column for column, cell in enumerate(cells) if _is_moment(cell)]
     timed = [column for column, name in enumerate(names) if TIME_NAME.search(name)]
-    both = [column for column in timed if column in moments]
-    at = next(iter([*both, *moments, *timed]), None)
+    at = next(iter([*(column for column in timed if column in moments), *moments, *timed]), None)
     if at is None:
         what = f"line {number} has no time in its columns {', '.join(names)[:200]}"
         raise fault(what, 'name the columns "time" and "count"')
     others = [column for column in range(len(names)) if column != at]
-    times = [time_s(line, row[at]) for line, row in sample]
-    counted = _counted([names[column] for column in others], times)
+    counted = _counted([names[column] for column in others], [time_s(line, row[at]) for line, row in sample])
     return at, None if counted is None else others[counted]
 
 
@@ -356,21 +348,16 @@ def _counted(names: Sequence[str], times: Sequence[float]) -> int | None:
     return counted[0] if counted else None
 
 
-def _require_webhooks(names: Sequence[str], at: int, sample: Sequence[Row]) -> None:
-    """Raise UnreadableTrace if rows without a count are intervals: klines, or whole numbers at whole minutes."""
-    if not names and all(_is_kline(row[at + 1 : at + 5]) for _, row in sample):
-        what = "its rows look like klines, but no column of counts is known"
-        raise fault(what, 'name the columns in the first line, one of them "count"')
-    times = [time_s(line, row[at]) for line, row in sample]
+def _require_webhooks(others: Sequence[tuple[str, list[str]]], times: Sequence[float]) -> None:
+    """Raise UnreadableTrace if rows are intervals: whole minutes apart, with whole numbers in another column.
+
+    `others` are the names and cells of the other columns.
+    """
     gaps = [later - earlier for earlier, later in pairwise(times)]
     if gaps and all(gap_s > 0 and gap_s % MINUTE_S == 0 for gap_s in gaps):
-        whole = [
-            column
-            for column in range(len(sample[0][1]))
-            if column != at and all(re.fullmatch(r"\s*\d+(\.0*)?\s*", row[column]) for _, row in sample)
-        ]
+        whole = [name for name, cells in others if all(WHOLE.fullmatch(cell) for cell in cells)]
         if whole:
-            columns = ", ".join(names[column] if names else f"column {column + 1}" for column in whole)[:200]
+            columns = ", ".join(whole)[:200]
             what = f"its rows are whole minutes apart, but none of these columns is named as a count: {columns}"
             raise fault(what, 'name the column of counts "count", or keep only the times of webhooks')
 
@@ -381,8 +368,7 @@ def _is_kline(cells: Sequence[str]) -> bool:
         prices = [float(cell) for cell in cells]
     except ValueError:
         return False
-    extremes = max(prices, default=0), min(prices, default=0)
-    return len(prices) == 4 and extremes in ((prices[1], prices[2]), (prices[1], prices[0]))
+    return len(prices) == 4 and (max(prices), min(prices)) in ((prices[1], prices[2]), (prices[1], prices[0]))
 
 
 def _name(name: str) -> str:
@@ -401,12 +387,13 @@ def time_s(number: int, cell: str) -> float:
         if moment is None:
             raise fault(f"line {number}: {cell.strip()[:40]!r} is not a time", "write seconds or ISO 8601") from None
         return moment
-    if found < UNITS[-1][0]:
-        if found >= 0:
-            return found
-    elif found < math.inf:
-        return next(found / per_s for least, per_s in UNITS if found >= least)
+    if 0 <= found < math.inf:
+        return found if found < UNITS[-1][0] else _in_seconds(found)
     raise fault(f"line {number}: {cell.strip()[:40]} is not a time", "write seconds (0 or more) or ISO 8601")
+
+
+def _in_seconds(number: float) -> float:
+    return next((number / per_s for least, per_s in UNITS if number >= least), number)
 
 
 @lru_cache(maxsize=4096)
@@ -414,22 +401,13 @@ def _calendar_s(cell: str) -> float | None:
     """Return a date in seconds since 1970, in UTC unless it has a zone; None if it is no date."""
     text = cell.strip().removesuffix(" UTC")
     iso = re.sub(r"^(\d{4})[-/](\d\d?)[-/](\d\d?)D?(?=.?\d|$)", _iso_date, text)
-    moment = None
-    try:
-        moment = datetime.fromisoformat(iso)
-    except ValueError:
-        for form in DATES:
-            try:
-                moment = datetime.strptime(text, form)
-                break
-            except ValueError:
-                continue
-    if moment is None:
-        return None
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except OverflowError:
-        return None
+    for form in ("", *DATES):
+        try:
+            moment = datetime.strptime(text, form) if form else datetime.fromisoformat(iso)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            continue
+    return None
 
 
 def _iso_date(date: re.Match[str]) -> str:
@@ -459,8 +437,6 @@ def _is_value(cell: str) -> bool:
 def _is_moment(cell: str) -> bool:
     """Return whether a cell is a date, or a number that is a time since 1970."""
     try:
-        found = float(cell)
+        return EPOCHS_S[0] <= _in_seconds(float(cell)) < EPOCHS_S[1]
     except ValueError:
         return _calendar_s(cell[:60]) is not None
-    seconds = next((found / per_s for least, per_s in UNITS if found >= least), found)
-    return EPOCHS_S[0] <= seconds < EPOCHS_S[1]
