@@ -29,7 +29,7 @@ from generator.errors import UnsizableLoad
 from generator.simulation import SimulationResult
 from generator.simulation.coverage import settings_names
 from generator.simulation.targets import Cause, Target
-from generator.simulation.topology import QUOTA_PERIODS_S, Throttle
+from generator.simulation.topology.model import QUOTA_PERIODS_S, Throttle
 
 SPARE = 100
 """Runs above a timeout may use up this part of a target, so that they hardly count."""

@@ -14,6 +14,7 @@ coverage     the settings that affect a simulation, and the parts of a template 
 from generator.simulation.engine import simulate
 from generator.simulation.report import as_text
 from generator.simulation.result import SimulationResult
-from generator.simulation.topology import Topology, read_topology
+from generator.simulation.topology.model import Topology
+from generator.simulation.topology.reading import read_topology
 
 __all__ = ["SimulationResult", "Topology", "as_text", "read_topology", "simulate"]

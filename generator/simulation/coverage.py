@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from generator.config import fields
 from generator.config.schema import Environment
-from generator.simulation.topology import Function, StreamMapping, Topology
+from generator.simulation.topology.model import Function, StreamMapping, Topology
 from generator.simulation.trace_formats import MINUTE_S
 from generator.simulation.workload import Day, Profile, Recorded
 

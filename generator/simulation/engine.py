@@ -16,7 +16,7 @@ from generator.simulation.network import Task
 from generator.simulation.replication import MOST_REPLICATIONS, Progress, replicate_until
 from generator.simulation.result import SimulationResult, summarise
 from generator.simulation.targets import are_settled
-from generator.simulation.topology import read_topology
+from generator.simulation.topology.reading import read_topology
 from generator.simulation.trace import read_trace
 from generator.simulation.workload import Profile, Recorded, Spike, max_expected_webhooks, profile
 from generator.template.intrinsics import Json

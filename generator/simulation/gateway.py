@@ -16,7 +16,7 @@ from generator.aws import API_GATEWAY_TIMEOUT_MS
 from generator.simulation.functions import LambdaFunction
 from generator.simulation.limits import Quota, TokenBucket
 from generator.simulation.measures import Counters, Histogram, check_conservation
-from generator.simulation.topology import Refusal
+from generator.simulation.topology.model import Refusal
 
 STANDARD_WEBHOOKS_RETRIES_S = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Waits before each new attempt. Source: Standard Webhooks specification, "Deliverability and reliability"."""

@@ -18,8 +18,9 @@ from generator.simulation.coverage import feeds, settings_names
 from generator.simulation.functions import AsynchronousQueue, LambdaFunction, Timing
 from generator.simulation.gateway import RATE_AND_BURST, STANDARD_WEBHOOKS_RETRIES_S, Gateway, Limit, Output, Senders
 from generator.simulation.limits import Pool, Quota, TokenBucket
+from generator.simulation.measures import Counters, Histogram
 from generator.simulation.stream import Crossings, Receiver, Stream
-from generator.simulation.topology import StreamMapping, Topology
+from generator.simulation.topology.model import StreamMapping, Topology
 from generator.simulation.workload import Profile, Recorded, arrivals, shard_shares, zipf_shares
 
 Draw = Callable[[str], Random]
@@ -44,27 +45,26 @@ class Task:
     duration_s: float
     seed: int
 
+    @property
+    def start_s(self) -> float:
+        """The start of the warm-up. The measured time starts at 0."""
+        return -self.environment.simulation.warm_up_s
 
+
+@dataclass(slots=True)
 class Network:
-    """All stages, in the order in which work flows through them.
+    """All stages, in the order in which work flows through them: the gateway, then `later`.
 
     Nothing flows back from a stage to an earlier one. So each stage runs over a stretch of time before the next one
     does, unless functions share a pool: then the stages take turns, one event at a time.
     """
 
-    def __init__(
-        self,
-        functions: Mapping[str, LambdaFunction],
-        gateway: Gateway,
-        streams: Mapping[str, Stream],
-        queues: Mapping[str, AsynchronousQueue],
-        schedules: Mapping[str, AsynchronousQueue],
-        start_s: float,
-    ) -> None:
-        self.functions, self.gateway, self.streams = functions, gateway, streams
-        self.queues, self.schedules, self.now_s = queues, schedules, start_s
-        self._later: list[Stream | AsynchronousQueue] = [*streams.values(), *queues.values(), *schedules.values()]
-        self._stages: list[Gateway | Stream | AsynchronousQueue] = [gateway, *self._later]
+    functions: Mapping[str, LambdaFunction]
+    gateway: Gateway
+    streams: Mapping[str, Stream]
+    queues: Mapping[str, AsynchronousQueue]
+    later: Sequence[Stream | AsynchronousQueue]
+    now_s: float
 
     def run(self, until_s: float, deadline_s: float = math.inf) -> None:
         """Run all stages up to and including `until_s`. Raises OutOfTime if the clock passes `deadline_s`."""
@@ -74,13 +74,14 @@ class Network:
             elif time.time() > deadline_s:
                 raise OutOfTime(self.now_s, self.gateway)
             self.now_s = self.gateway.run(until_s)
-            for stage in self._later:
+            for stage in self.later:
                 if stage.next_s <= self.now_s:
                     stage.run(self.now_s)
 
     def _take_turns(self, until_s: float, deadline_s: float) -> None:
+        stages = [self.gateway, *self.later]
         while True:
-            stage = min(self._stages, key=attrgetter("next_s"))
+            stage = min(stages, key=attrgetter("next_s"))
             if stage.next_s > until_s:
                 return
             if time.time() > deadline_s:
@@ -89,11 +90,32 @@ class Network:
 
     def verify(self) -> None:
         """Check every stage's conservation and Little's law. Raises SimulationBug."""
+        stages = [self.gateway, *self.later]
         for function in self.functions.values():
-            runs = (stage.started_s() for stage in self._stages if stage.function is function)
+            runs = (stage.started_s() for stage in stages if stage.function is function)
             function.verify(self.now_s, list(chain.from_iterable(runs)))
-        for stage in self._stages:
+        for stage in stages:
             stage.verify(self.now_s)
+
+    def snapshot(self) -> dict[str, dict[str, Counters]]:
+        """Return everything counted so far, by the kind and the name of the stage."""
+        return {
+            "functions": {name: function.snapshot(self.now_s) for name, function in self.functions.items()},
+            "gateway": {"gateway": self.gateway.snapshot()},
+            "streams": {name: stream.snapshot(self.now_s) for name, stream in self.streams.items()},
+            "queues": {name: queue.snapshot() for name, queue in self.queues.items()},
+        }
+
+    def discard_warm_up(self) -> None:
+        """Reset the measurements that cannot be subtracted afterwards."""
+        self.gateway.latency_s = Histogram()
+        for queue in self.queues.values():
+            queue.latency_s = Histogram()
+        for function in self.functions.values():
+            function.take_peak()
+        for stream in self.streams.values():
+            stream.iterator_age_s = Histogram()
+            stream.take_oldest_s()
 
 
 def build_network(task: Task, draw: Draw, start_s: float) -> Network:
@@ -111,13 +133,13 @@ def build_network(task: Task, draw: Draw, start_s: float) -> Network:
         if subscription.function in functions:
             queues[subscription.logical_id] = queue(subscription.function)
             topics.setdefault(subscription.topic, []).append(queues[subscription.logical_id].accept)
-    schedules = {}
+    schedules = []
     for schedule in topology.schedules:
         if schedule.function in functions:
-            schedules[schedule.logical_id] = queue(schedule.function)
+            schedules.append(queue(schedule.function))
             # Each schedule starts at a random moment of its period.
             first_s = start_s + schedule.period_s * draw(f"{schedule.logical_id} phase").random()
-            schedules[schedule.logical_id].accept_every(schedule.period_s, first_s)
+            schedules[-1].accept_every(schedule.period_s, first_s)
     entry = topology.webhook_functions[0]
     streams, drawn = {}, {entry}
     for mapping in topology.mappings:
@@ -131,7 +153,7 @@ def build_network(task: Task, draw: Draw, start_s: float) -> Network:
     crossings = _crossings(task, entry, draw, entry, topics)
     if crossings.outputs:
         outputs.append(crossings.accept)
-    stages: list[Stream | AsynchronousQueue] = [*streams.values(), *queues.values(), *schedules.values()]
+    later: list[Stream | AsynchronousQueue] = [*streams.values(), *queues.values(), *schedules]
     simulation = task.environment.simulation
     waits_s = STANDARD_WEBHOOKS_RETRIES_S if simulation.sender_retries else ()
     gateway = Gateway(
@@ -141,10 +163,10 @@ def build_network(task: Task, draw: Draw, start_s: float) -> Network:
         Senders(waits_s, simulation.sender_jitter, topology.retry_after_s),
         draw("senders"),
         poisson_per_s=_poisson_per_s(task),
-        one_by_one=_share_a_pool([functions[entry], *(stage.function for stage in stages)]),
+        one_by_one=_share_a_pool([functions[entry], *(stage.function for stage in later)]),
     )
     gateway.feed(arrivals(task.rates, draw("arrivals"), start_s, task.environment.traffic.webhooks_per_burst))
-    return Network(functions, gateway, streams, queues, schedules, start_s)
+    return Network(functions, gateway, streams, queues, later, start_s)
 
 
 def _share_a_pool(functions: Sequence[LambdaFunction]) -> bool:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -35,14 +35,14 @@ POINTS = 120
 """Points of a chart, whatever the simulated time: one a minute for two hours, one every 12 minutes for a day."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Series:
     """Measurements over time for charts: `POINTS` numbers each, one for each interval between two points."""
 
-    offered: list[float] = field(default_factory=list)
-    throttled: list[float] = field(default_factory=list)
-    concurrency_peak: dict[str, list[int]] = field(default_factory=dict)
-    iterator_age_s: list[float] = field(default_factory=list)
+    offered: list[float]
+    throttled: list[float]
+    concurrency_peak: dict[str, list[int]]
+    iterator_age_s: list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +72,25 @@ def replicate(task: Task, number: int, deadline_s: float = math.inf) -> Measurem
     Raises OutOfTime if the clock passes `deadline_s`, and SimulationBug if anything was created or lost on the way.
     """
     draw = partial(draws.random_stream, task.seed, number)
-    network = build_network(task, draw, _start_s(task))
+    network = build_network(task, draw, task.start_s)
     with few_collections():  # Events leave no reference cycles behind.
         network.run(0.0, deadline_s)
-        before = _snapshots(network)
-        _discard_warm_up(network)
+        before = network.snapshot()
+        network.discard_warm_up()
         series = _measure(network, task.duration_s, deadline_s)
     network.verify()
-    after = _snapshots(network)
-    functions, gateway, streams, queues = (
-        {
-            stage: {name: count - earlier[stage][name] for name, count in counts.items()}
-            for stage, counts in later.items()
+    counts = {
+        kind: {
+            stage: {name: count - before[kind][stage][name] for name, count in counted.items()}
+            for stage, counted in stages.items()
         }
-        for earlier, later in zip(before, after, strict=True)
-    )
+        for kind, stages in network.snapshot().items()
+    }
     return Measurements(
-        functions=functions,
-        gateway=gateway["gateway"],
-        streams=streams,
-        queues=queues,
+        functions=counts["functions"],
+        gateway=counts["gateway"]["gateway"],
+        streams=counts["streams"],
+        queues=counts["queues"],
         webhook_latency_s=Histogram.merged([network.gateway.latency_s]),
         alert_latency_s=Histogram.merged(queue.latency_s for queue in network.queues.values()),
         iterator_age_s=Histogram.merged(stream.iterator_age_s for stream in network.streams.values()),
@@ -144,7 +143,7 @@ def _replicate_before(task: Task, deadline_s: float, number: int) -> Measurement
         return replicate(task, number, deadline_s)
     except OutOfTime as stop:
         ends_s = stop.reached_s, task.duration_s
-        done, all_ = (max_expected_webhooks(task.rates, _start_s(task), end_s) for end_s in ends_s)
+        done, all_ = (max_expected_webhooks(task.rates, task.start_s, end_s) for end_s in ends_s)
         if not done or not stop.attempts:
             return Unfinished()
         # If as many attempts fail from now on, each webhook takes this many in the end.
@@ -152,10 +151,6 @@ def _replicate_before(task: Task, deadline_s: float, number: int) -> Measurement
         attempts = math.fsum((1 - stop.accepted / stop.attempts) ** attempt for attempt in range(retries + 1))
         s_per_webhook = (time.time() - started_s) / done * max(1.0, attempts * done / stop.attempts)
         return Unfinished(done / all_, s_per_webhook * all_)
-
-
-def _start_s(task: Task) -> float:
-    return -task.environment.simulation.warm_up_s
 
 
 def _too_short(budget_s: float, needed_s: float) -> Fault:
@@ -168,37 +163,13 @@ def _too_short(budget_s: float, needed_s: float) -> Fault:
 
 
 def _measure(network: Network, duration_s: float, deadline_s: float) -> Series:
-    series = Series(concurrency_peak={name: [] for name in network.functions})
-    offered = network.gateway.offered
-    throttled = network.gateway.throttled
+    gateway, series = network.gateway, Series([], [], {name: [] for name in network.functions}, [])
     for point in range(1, POINTS + 1):
+        offered, throttled = gateway.offered, gateway.throttled
         network.run(duration_s * point / POINTS, deadline_s)
-        series.offered.append(network.gateway.offered - offered)
-        series.throttled.append(network.gateway.throttled - throttled)
-        offered, throttled = network.gateway.offered, network.gateway.throttled
+        series.offered.append(gateway.offered - offered)
+        series.throttled.append(gateway.throttled - throttled)
         for name, function in network.functions.items():
             series.concurrency_peak[name].append(function.take_peak())
         series.iterator_age_s.append(max((stream.take_oldest_s() for stream in network.streams.values()), default=0.0))
     return series
-
-
-def _snapshots(network: Network) -> tuple[dict[str, Counters], ...]:
-    now_s = network.now_s
-    return (
-        {name: function.snapshot(now_s) for name, function in network.functions.items()},
-        {"gateway": network.gateway.snapshot()},
-        {name: stream.snapshot(now_s) for name, stream in network.streams.items()},
-        {name: queue.snapshot() for name, queue in network.queues.items()},
-    )
-
-
-def _discard_warm_up(network: Network) -> None:
-    """Reset the measurements that cannot be subtracted afterwards."""
-    network.gateway.latency_s = Histogram()
-    for function in network.functions.values():
-        function.take_peak()
-    for stream in network.streams.values():
-        stream.iterator_age_s = Histogram()
-        stream.take_oldest_s()
-    for queue in network.queues.values():
-        queue.latency_s = Histogram()

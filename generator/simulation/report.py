@@ -22,17 +22,13 @@ TITLES = {
 
 def as_text(result: SimulationResult) -> str:
     """Return the report: the verdicts first, then a table of the functions and a summary of the other stages."""
-    lines = [*_head(result), *_targets(result), "", *_functions(result), "", *_flow(result), *_notes(result)]
-    return "\n".join(map(visible, lines))
-
-
-def _head(result: SimulationResult) -> Iterator[str]:
-    time = duration(result.hours * 3600)
-    yield (
-        f"{result['environment']}, workload {result['workload']}: {result.replications} replications of {time}, "
-        f"seed {result.seed}"
+    head = (
+        f"{result['environment']}, workload {result['workload']}: {result.replications} replications of "
+        f"{duration(result.hours * 3600)}, seed {result.seed}"
     )
-    yield ""
+    notes = ["", "not simulated:", *(f"  {note}" for note in result.notes)] if result.notes else []
+    lines = [head, "", *_targets(result), "", *_functions(result), "", *_flow(result), *notes]
+    return "\n".join(map(visible, lines))
 
 
 def _targets(result: SimulationResult) -> Iterator[str]:
@@ -56,7 +52,11 @@ def _comment(target: Target) -> str:
     if target.verdict is TargetVerdict.MET:
         return ""
     if target.verdict is TargetVerdict.AT_TARGET:
-        return f"at the target, which passes; the measured value is within 5 % of it{_undecided(target)}"
+        passes = "at the target, which passes; the measured value is within 5 % of it"
+        multiple = (target.measured.high or 0.0) / target.target
+        if multiple <= 1 + NEAR:
+            return passes
+        return f"{passes}, its interval reaches {significant(multiple)} times it; more time or replications may decide"
     if target.verdict is TargetVerdict.MISSED:
         return f"missed; change first: {'; also '.join(limit.text for limit in target.limits)}"
     if target.measured.mean is None:
@@ -66,15 +66,8 @@ def _comment(target: Target) -> str:
     return f"inconclusive; about {target.replications_needed:,} replications would decide"
 
 
-def _undecided(target: Target) -> str:
-    """Return a remark if the interval reaches so far above the target that more replications may find it missed."""
-    multiple = (target.measured.high or 0.0) / target.target
-    if multiple <= 1 + NEAR:
-        return ""
-    return f", its interval reaches {significant(multiple)} times it; more time or replications may decide"
-
-
 def _functions(result: SimulationResult) -> list[str]:
+    header = "function", "reserved", "concurrency", "peak", "invocations", "throttles", "cold starts", "warm instances"
     rows = [
         (
             name,
@@ -88,16 +81,6 @@ def _functions(result: SimulationResult) -> list[str]:
         )
         for name, function in result["functions"].items()
     ]
-    header = (
-        "function",
-        "reserved",
-        "concurrency",
-        "peak",
-        "invocations",
-        "throttles",
-        "cold starts",
-        "warm instances",
-    )
     return text_table(header, rows, right=range(1, len(header)))
 
 
@@ -119,13 +102,6 @@ def _flow(result: SimulationResult) -> Iterator[str]:
     age = stream["iterator_age_ms"]
     if age["max"] is not None:
         yield f"stream iterator age: p99 {_time(age['p99'])}, maximum {_time(age['max'])}"
-
-
-def _notes(result: SimulationResult) -> Iterator[str]:
-    if result.notes:
-        yield ""
-        yield "not simulated:"
-        yield from (f"  {note}" for note in result.notes)
 
 
 def _latency(latency_ms: dict[str, float | None]) -> str:

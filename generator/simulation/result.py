@@ -13,7 +13,7 @@ from generator.simulation.network import Task
 from generator.simulation.replication import POINTS, Measurements
 from generator.simulation.statistics import TargetVerdict, estimate_share
 from generator.simulation.targets import Target, judge_targets
-from generator.simulation.topology import Topology
+from generator.simulation.topology.model import Topology
 from generator.simulation.workload import Recorded
 
 Json = dict[str, Any]
@@ -83,32 +83,37 @@ def summarise(task: Task, workload: str, runs: Sequence[Measurements], notes: Se
         "passed": all(target.verdict is not TargetVerdict.MISSED for target in targets),
         "not_simulated": [*notes],
     }
-    chart = _chart(task, runs)
-    hours = task.duration_s / 3600
     pieces = takewhile(lambda piece: piece[0] < task.duration_s, task.rates.pieces(0.0))
-    peak_per_s = max(bound_per_s for _, _, bound_per_s in pieces)
-    replayed = task.rates if isinstance(task.rates, Recorded) and task.rates.is_played_as_recorded else None
-    count = len(runs)
     return SimulationResult(
-        document, targets, chart, notes, hours, count, task.seed, task.topology, peak_per_s, replayed
+        document=document,
+        targets=targets,
+        chart=_chart(task, runs),
+        notes=notes,
+        hours=task.duration_s / 3600,
+        replications=len(runs),
+        seed=task.seed,
+        topology=task.topology,
+        peak_per_s=max(bound_per_s for _, _, bound_per_s in pieces),
+        recorded=task.rates if isinstance(task.rates, Recorded) and task.rates.is_played_as_recorded else None,
     )
 
 
 def _function(task: Task, name: str, runs: Sequence[Measurements]) -> Json:
     counts = [run.functions[name] for run in runs]
-    throttles, invocations = [count["throttles"] for count in counts], [count["invocations"] for count in counts]
-    share = estimate_share(throttles, [throttled + run for throttled, run in zip(throttles, invocations, strict=True)])
-    invoked = math.fsum(invocations)
+    total = {key: math.fsum(count[key] for count in counts) for key in counts[0]}
+    tried = [count["throttles"] + count["invocations"] for count in counts]
+    share = estimate_share([count["throttles"] for count in counts], tried)
+    invoked, time_s = total["invocations"], task.duration_s * len(runs)
     return {
         "invocations": int(invoked),
-        "throttles": int(math.fsum(throttles)),
+        "throttles": int(total["throttles"]),
         "throttle_probability": {"mean": share.mean, "ci95": share.interval},
         "concurrency": {
-            "mean": math.fsum(count["busy_s"] for count in counts) / (task.duration_s * len(counts)),
+            "mean": total["busy_s"] / time_s,
             "peak": max(max(run.series.concurrency_peak[name]) for run in runs),
         },
-        "cold_start_probability": math.fsum(count["cold_starts"] for count in counts) / invoked if invoked else None,
-        "environments": {"mean": math.fsum(count["instances_s"] for count in counts) / (task.duration_s * len(counts))},
+        "cold_start_probability": total["cold_starts"] / invoked if invoked else None,
+        "environments": {"mean": total["instances_s"] / time_s},
     }
 
 

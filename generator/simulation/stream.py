@@ -14,7 +14,7 @@ from random import Random
 from generator.aws import STREAM_POLL_INTERVAL_S, STREAM_RETENTION_S
 from generator.simulation.functions import LambdaFunction
 from generator.simulation.measures import Counters, Histogram, Occupancy, check_conservation
-from generator.simulation.topology import StreamMapping
+from generator.simulation.topology.model import StreamMapping
 
 Receiver = Callable[[float, float], None]
 """Takes an alert at a time. The second argument is the time at which its webhook was first sent."""

@@ -18,7 +18,7 @@ from generator.simulation.gateway import Gateway
 from generator.simulation.network import Task
 from generator.simulation.replication import _replicate_before, replicate
 from generator.simulation.targets import Cause
-from generator.simulation.topology import read_topology
+from generator.simulation.topology.reading import read_topology
 from generator.simulation.workload import Steady
 from tests.conftest import FIXTURES, ROOT
 

@@ -13,7 +13,7 @@ from generator.simulation.functions import (
 )
 from generator.simulation.limits import Pool, Quota, TokenBucket
 from generator.simulation.stream import Crossings, Stream
-from generator.simulation.topology import STREAM_EVENTS, Refusal, StreamMapping
+from generator.simulation.topology.model import STREAM_EVENTS, Refusal, StreamMapping
 from tests.simulation.conftest import run
 
 

@@ -6,7 +6,7 @@ from generator.simulation import network
 from generator.simulation.gateway import Gateway
 from generator.simulation.network import Task
 from generator.simulation.replication import replicate
-from generator.simulation.topology import read_topology
+from generator.simulation.topology.reading import read_topology
 from generator.simulation.workload import profile
 from tests.simulation.test_conservation import measured
 

@@ -13,7 +13,7 @@ from generator.checks.quota.functions import RESERVED
 from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
 from generator.report.bill import bill, has_bill, total_usd
-from generator.simulation.topology import read_topology
+from generator.simulation.topology.reading import read_topology
 from generator.template.alternatives import stated_figures
 from generator.template.evaluation import Evaluator, Scope, Unknown, known, one_deployment
 from generator.template.intrinsics import canonical, whole_number

@@ -7,25 +7,3 @@ api_gateway    methods, usage plans, stages and gateway responses
 event_sources  streams, subscriptions and schedules
 resources      shared helpers: read resources by type, and note those that are left out
 """
-
-from generator.simulation.topology.model import (
-    QUOTA_PERIODS_S,
-    STREAM_EVENTS,
-    Function,
-    Refusal,
-    StreamMapping,
-    Throttle,
-    Topology,
-)
-from generator.simulation.topology.reading import read_topology
-
-__all__ = [
-    "QUOTA_PERIODS_S",
-    "STREAM_EVENTS",
-    "Function",
-    "Refusal",
-    "StreamMapping",
-    "Throttle",
-    "Topology",
-    "read_topology",
-]

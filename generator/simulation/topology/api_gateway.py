@@ -42,7 +42,13 @@ def usage_plans(resources: Resources, method: str) -> Sequence[Throttle]:
     api = template.references(template.properties(method).get("RestApiId"))
     own = [plan for plan in plans if _covers(template, plan, api)]
     resources.leave_out([plan for plan in plans if plan not in own], "no effect, because it belongs to another API")
-    own = [_for_method(resources, plan, method, api) for plan in own]
+    for place, plan in enumerate(own):
+        try:
+            own[place] = _limited(template, plan, method, api)
+        except Unknown as unknown:
+            resources.leave_out([plan], f"its throttle of single methods is not simulated: {unknown}")
+        except MALFORMED as error:
+            resources.leave_out([plan], f"its throttle of single methods has an unknown shape ({error!r})")
     if len(own) < 2:
         return own
     plans_with_key = template.references([template.properties(key) for key in template.ids(USAGE_PLAN_KEY)])
@@ -56,12 +62,7 @@ def usage_plans(resources: Resources, method: str) -> Sequence[Throttle]:
 
 def stages(resources: Resources, method: str) -> Iterator[Throttle]:
     """Yield the limits of the stages on a method, and note their limits on others, which get no webhooks."""
-    for stage, others in resources.each(partial(_stage, method=method), STAGE):
-        if others:
-            reason = f"all simulated webhooks come through {method}"
-            resources.notes.append(f"{method}: the limits on {', '.join(others)} are not simulated; {reason}")
-        if stage is not None:
-            yield stage
+    return resources.each(partial(_stage, method=method, notes=resources.notes), STAGE)
 
 
 def retry_after_s(resources: Resources, method: str) -> Mapping[Refusal, float]:
@@ -102,17 +103,13 @@ def _usage_plan(template: Evaluator, logical_id: str, properties: Json) -> Throt
     period = template.value(quota.get("Period", "DAY"))
     if period not in QUOTA_PERIODS_S:
         raise Unknown(f"{period!r} is not a quota period")
-    return Throttle(
-        logical_id=logical_id,
-        rate_per_s=_number_or_none(template, throttle.get("RateLimit")),
-        burst=_number_or_none(template, throttle.get("BurstLimit")),
-        quota=template.whole(quota["Limit"]) if "Limit" in quota else None,
-        quota_period_s=QUOTA_PERIODS_S[period],
-    )
+    rate_per_s, burst = _rate_and_burst(template, throttle)
+    most = template.whole(quota["Limit"]) if "Limit" in quota else None
+    return Throttle(logical_id, rate_per_s, burst, most, QUOTA_PERIODS_S[period])
 
 
-def _stage(template: Evaluator, logical_id: str, properties: Json, method: str) -> tuple[Throttle | None, list[str]]:
-    """Return the limits that a stage sets for a method, and the other methods on which it sets limits.
+def _stage(template: Evaluator, logical_id: str, properties: Json, method: str, notes: list[str]) -> Throttle | None:
+    """Return the limits that a stage sets for a method, and note the other methods on which it sets limits.
 
     Source: CloudFormation reference, AWS::ApiGateway::Stage MethodSetting: /* and * stand for every method, and ~1 for
     a slash within a path.
@@ -127,10 +124,11 @@ def _stage(template: Evaluator, logical_id: str, properties: Json, method: str) 
         verb, path = _route(template, method)
         for key in (f"* {path}", f"{verb} {path}"):  # The more specific setting applies.
             own = limits.pop(key, own)
-    if own is None:
-        return None, [*limits]
-    rate_per_s, burst = (_number_or_none(template, own.get(f"Throttling{key}Limit")) for key in ("Rate", "Burst"))
-    return Throttle(logical_id, rate_per_s, burst), [*limits]
+    stage = None if own is None else Throttle(logical_id, *_rate_and_burst(template, own, "Throttling"))
+    if limits:
+        reason = f"all simulated webhooks come through {method}"
+        notes.append(f"{method}: the limits on {', '.join(limits)} are not simulated; {reason}")
+    return stage
 
 
 # Which methods a usage plan limits.
@@ -148,17 +146,6 @@ def _covers(template: Evaluator, plan: Throttle, api: set[str]) -> bool:
     """Return whether the plan names this API, or no API of the template at all."""
     apis = template.references(template.properties(plan.logical_id).get("ApiStages"))
     return not apis or not api or bool(apis & api)
-
-
-def _for_method(resources: Resources, plan: Throttle, method: str, api: set[str]) -> Throttle:
-    """Return the plan with its limits for the method, if it has any, in place of those for all methods."""
-    try:
-        return _limited(resources.template, plan, method, api)
-    except Unknown as unknown:
-        resources.leave_out([plan], f"its throttle of single methods is not simulated: {unknown}")
-    except MALFORMED as error:
-        resources.leave_out([plan], f"its throttle of single methods has an unknown shape ({error!r})")
-    return plan
 
 
 def _limited(template: Evaluator, plan: Throttle, method: str, api: set[str]) -> Throttle:
@@ -179,7 +166,7 @@ def _limited(template: Evaluator, plan: Throttle, method: str, api: set[str]) ->
     limits = next((throttles[0][key] for key in keys if key in throttles[0]), None)
     if limits is None:
         raise Unknown(f"{', '.join(throttles[0])} is not {method}, which is {keys[0]}")
-    rate_per_s, burst = (_number_or_none(template, limits.get(key)) for key in ("RateLimit", "BurstLimit"))
+    rate_per_s, burst = _rate_and_burst(template, limits)
     return replace(plan, rate_per_s=rate_per_s, burst=burst)
 
 
@@ -196,5 +183,7 @@ def _route(template: Evaluator, method: str) -> tuple[str, str]:
     return verb, f"/{'/'.join(parts)}"
 
 
-def _number_or_none(template: Evaluator, value: Json) -> float | None:
-    return None if value is None else template.number(value)
+def _rate_and_burst(template: Evaluator, limits: Json, prefix: str = "") -> tuple[float | None, float | None]:
+    stated = (limits.get(f"{prefix}{kind}Limit") for kind in ("Rate", "Burst"))
+    rate_per_s, burst = (None if limit is None else template.number(limit) for limit in stated)
+    return rate_per_s, burst

@@ -64,14 +64,11 @@ def schedule(template: Evaluator, logical_id: str, properties: Json) -> Schedule
         raise Unknown("the template does not determine how often its events come")
     targets = [properties["Target"]] if "Target" in properties else properties.get("Targets") or []
     invoked = _invoked(template, [target["Arn"] for target in targets], "its target")
-    return Schedule(logical_id, invoked, _period_s(template.value(properties["ScheduleExpression"])))
-
-
-def _period_s(expression: Json) -> float:
+    expression = template.value(properties["ScheduleExpression"])
     match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", str(expression).strip())
     if not match or match[1] == "0":
         raise Unknown(f"{expression} is not a rate(...) expression")
-    return int(match[1]) * PERIODS_S[match[2]]
+    return Schedule(logical_id, invoked, int(match[1]) * PERIODS_S[match[2]])
 
 
 def _passing(criteria: Json) -> frozenset[str]:

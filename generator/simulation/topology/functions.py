@@ -47,10 +47,9 @@ def read_function(template: Evaluator, logical_id: str, properties: Json) -> Fun
         (writes, publishes), unclear = _access(template, role, _only_deletes(template, properties)), ""
     except Unknown as unknown:
         writes, publishes, unclear = {}, frozenset(), f"its permissions are not known: {unknown}"
-    settings: Mapping[str, Json] = {}
-    for config in template.ids(INVOKE_CONFIG):
-        if logical_id in template.references(template.properties(config).get("FunctionName")):
-            settings = template.properties(config)
+    configs = map(template.properties, template.ids(INVOKE_CONFIG))
+    own = [config for config in configs if logical_id in template.references(config.get("FunctionName"))]
+    settings: Mapping[str, Json] = own[-1] if own else {}
     return Function(
         logical_id=logical_id,
         reserved_concurrency=reserved,
@@ -110,17 +109,13 @@ def _statements(template: Evaluator, role: str) -> Iterator[Mapping[str, Json]]:
         raise Unknown(f"{role} has a managed policy that is not in the template")
     for policy in template.ids(*POLICIES):
         separate = template.properties(policy)
-        if role in template.references([separate.get("Roles"), separate.get("RoleName")]) or policy in (
-            template.references(managed)
-        ):
+        roles = template.references([separate.get("Roles"), separate.get("RoleName")])
+        if role in roles or policy in template.references(managed):
             yield from as_list(template.value(separate["PolicyDocument"]).get("Statement"))
 
 
 def _is_service_role_policy(arn: Json) -> bool:
-    """Return whether an ARN names one of AWS's service-role policies for Lambda.
-
-    They grant logging, tracing and reading from streams, none of which writes to a table or a topic.
-    """
+    """Return whether an ARN names a service-role policy for Lambda. None of them writes to a table or a topic."""
     text = arn.get("Fn::Sub", "") if isinstance(arn, Mapping) else arn
     return isinstance(text, str) and ":aws:policy/service-role/AWSLambda" in text
 
