@@ -50,6 +50,7 @@ BAR_STEPS = 1000
 )
 @click.option(
     "--rate",
+    "trace_per_hour",
     type=click.FloatRange(min=0, min_open=True),
     metavar="N",
     help="Scale the trace to N webhooks in its busiest hour.",
@@ -102,7 +103,8 @@ def command(
     path = file or plans.committed(name)
     remedy = "correct the path" if file else f"run: generator template {name}"
     template = reading.parsed(str(path), reading.text_of(path, remedy))
-    settings["trace_per_hour"] = settings.pop("rate")
+    names = ", ".join(neighbour.name for neighbour in neighbours)
+    others = f"{names}: reservations in the same account are not simulated; generator check includes them"
     started = time.perf_counter()
     if settings["replications"] is None:
         del settings["replications"]
@@ -113,7 +115,7 @@ def command(
             template,
             environment,
             progress=progress,
-            notes=[*_neighbours(neighbours), *_without_effect(name, file, overrides)],
+            notes=[*([others] if names else []), *_without_effect(name, file, overrides)],
             where=str(path),
             warn=partial(click.echo, err=True),
             **settings,
@@ -130,11 +132,6 @@ def command(
         charts.simulation_chart(result, chart)
         click.echo(visible(f"wrote {chart}"), err=True)
     sys.exit(0 if result.passed else 1)
-
-
-def _neighbours(neighbours: Sequence[Environment]) -> Iterator[str]:
-    if names := ", ".join(neighbour.name for neighbour in neighbours):
-        yield f"{names}: reservations in the same account are not simulated; generator check includes them"
 
 
 def _remedies(
@@ -162,14 +159,12 @@ def _to_write(environment: Environment, overrides: Sequence[str], settings: Coll
         (own,) = files.load_named([environment.name])
     except InvalidEnvironment:  # The overrides correct the file.
         own = None
-    keys = [
-        key
-        for key in sorted(settings)
-        if f"{key}.".startswith(overridden)
-        and (key in leaves or own is None or attrgetter(key)(own) != attrgetter(key)(environment))
-    ]
-    values = {key: attrgetter(key)(environment) for key in keys}
-    return {key: json.dumps(value) for key, value in values.items() if value is not None}
+    values = {key: attrgetter(key)(environment) for key in sorted(settings) if f"{key}.".startswith(overridden)}
+    return {
+        key: json.dumps(value)
+        for key, value in values.items()
+        if value is not None and (key in leaves or own is None or attrgetter(key)(own) != value)
+    }
 
 
 def _without_effect(name: str, file: Path | None, overrides: Sequence[str]) -> Iterator[str]:

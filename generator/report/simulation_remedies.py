@@ -82,7 +82,11 @@ class _Remedies:
     ) -> None:
         self._file, self._result, self._template = environment, result, template
         self._to_write = dict(overrides)
-        self._topology, self._fitted = result.topology, _fit(environment, result)
+        self._topology, self._fitted = result.topology, None
+        if result.recorded:
+            played_s = [*chain.from_iterable(result.recorded.played(Random(1).random))]  # noqa: S311 - no secret
+            times_s = played_s or result.recorded.trace.times
+            self._fitted = burst_fit.fit(times_s, environment.functions.process_webhook)
         self._peak, self._at = self._at_peak()
         self._utilisation = self._wanted_utilisation()
 
@@ -241,15 +245,15 @@ class _Remedies:
         units = size(self._stricter)[PROCESS_WEBHOOK].reserved_concurrency or 0
         is_known = not {Cause.PLAN, Cause.FOLLOWING_PLAN}.isdisjoint(missed)
         if self._template and (is_known or any(self._refuses(one) for one in limits)):
-            while not any(_is_below(one, plan := usage_plan(self._peak, units)) for one in limits):
+            while not (below := [one for one in limits if _is_below(one, plan := usage_plan(self._peak, units))]):
                 units += 1
-            for one in limits:
-                if _is_below(one, plan):
-                    rate_per_s, burst = max(one.rate_per_s or 0, plan.rate_per_s), max(one.burst or 0, plan.burst)
-                    yield (
-                        f"{one.logical_id}: in {self._template}, a rate of {number(rate_per_s)}/s and a burst of "
-                        f"{burst:,g} instead of {_admitted(one)}"
-                    )
+            for one in below:
+                own_per_s = one.rate_per_s or 0
+                admitted = f"{number(own_per_s)}/s" + ("" if one.burst is None else f" and {one.burst:,g}")
+                yield (
+                    f"{one.logical_id}: in {self._template}, a rate of {number(max(own_per_s, plan.rate_per_s))}/s and "
+                    f"a burst of {max(one.burst or 0, plan.burst):,g} instead of {admitted}"
+                )
         if Cause.QUOTA in missed:
             yield from self._quotas()
 
@@ -326,14 +330,6 @@ class _Remedies:
         yield f"run: generator template {self._file.name}; it reserves {sizing.sum_as_text}"
 
 
-def _fit(environment: Environment, result: SimulationResult) -> BurstFit | None:
-    """Return the bursts of the recorded times that were replayed, if any."""
-    if not result.recorded:
-        return None
-    times_s = [*chain.from_iterable(result.recorded.played(Random(1).random))]  # noqa: S311 - no secret
-    return burst_fit.fit(times_s or result.recorded.trace.times, environment.functions.process_webhook)
-
-
 def _for_recording(fitted: BurstFit, units: int, simulated: int, target: float) -> tuple[int, str]:
     """Return the units, or more if the recording itself needs them, and why: other durations may need one more."""
     needed = fitted.in_progress_for(target)
@@ -354,7 +350,3 @@ def _changed(record: Any, key: str, value: object) -> Any:
 def _is_below(limit: Throttle, plan: UsagePlan) -> bool:
     is_rate_below = limit.rate_per_s is not None and limit.rate_per_s < plan.rate_per_s
     return is_rate_below or (limit.burst is not None and limit.burst < plan.burst)
-
-
-def _admitted(limit: Throttle) -> str:
-    return f"{number(limit.rate_per_s or 0)}/s" + ("" if limit.burst is None else f" and {limit.burst:,g}")

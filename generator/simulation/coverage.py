@@ -41,6 +41,11 @@ def settings_names(topology: Topology) -> dict[str, str]:
     }
 
 
+def _changes(function: Function, mapping: StreamMapping) -> bool:
+    """Return whether a function may write a record that the mapping reads."""
+    return bool(function.writes.get(mapping.table, frozenset()) & mapping.events)
+
+
 def feeds(topology: Topology, mapping: StreamMapping) -> bool:
     """Return whether a webhook writes a record that the mapping reads."""
     return _changes(topology.functions[topology.webhook_functions[0]], mapping)
@@ -50,22 +55,20 @@ def notes(topology: Topology, rates: Profile, hours: float) -> Iterator[str]:
     """Yield a note on each thing that this simulation leaves out."""
     yield from topology.not_understood
     yield from left_out(topology)
+    asynchronous = {one.function for one in topology.subscriptions} | {one.function for one in topology.schedules}
     for name, function in topology.functions.items():
         if function.reserved_concurrency == 0:
-            yield f"{name}: a reservation of 0 stops it{_of_events(topology, name)}"
+            events = "; its events go to its failure destination at once, if it has one"
+            yield f"{name}: a reservation of 0 stops it{events if name in asynchronous else ''}"
     if isinstance(rates, Day) and hours * 3600 < rates.default_duration_s:
         yield f"the day after its first {hours:g} h; it starts at midnight, when it is quietest, and is busiest at noon"
-    if isinstance(rates, Recorded) and rates.trace.times and not rates.is_played_as_recorded:
+    if isinstance(rates, Recorded):
         step = f"{rates.trace.interval_s:g} s"
-        yield f"the recorded times: the rate is above the recorded one, so arrivals are drawn anew within each {step}"
-    if isinstance(rates, Recorded) and rates.trace.interval_s > MINUTE_S:
-        step_s = rates.trace.interval_s
-        yield f"peaks shorter than {step_s:g} s, because the trace has one count for each {step_s:g} s"
-
-
-def _of_events(topology: Topology, function: str) -> str:
-    asynchronous = {*(one.function for one in topology.subscriptions), *(one.function for one in topology.schedules)}
-    return "; its events go to its failure destination at once, if it has one" if function in asynchronous else ""
+        if rates.trace.times and not rates.is_played_as_recorded:
+            reason = "the rate is above the recorded one, so arrivals are drawn anew within each"
+            yield f"the recorded times: {reason} {step}"
+        if rates.trace.interval_s > MINUTE_S:
+            yield f"peaks shorter than {step}, because the trace has one count for each {step}"
 
 
 def left_out(topology: Topology) -> Iterator[str]:
@@ -95,8 +98,3 @@ def left_out(topology: Topology) -> Iterator[str]:
                 f"{subscription.logical_id}: not simulated, because no simulated function may publish by name to "
                 f"{subscription.topic}"
             )
-
-
-def _changes(function: Function, mapping: StreamMapping) -> bool:
-    """Return whether a function may write a record that the mapping reads."""
-    return bool(function.writes.get(mapping.table, frozenset()) & mapping.events)

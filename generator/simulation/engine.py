@@ -27,6 +27,11 @@ MAX_HOURS = 24 * 31.0
 SLOW_FROM_WEBHOOKS = 15_000_000
 """Webhooks that take two processors about a minute, or several minutes if many are refused and retried."""
 
+SLOW = (
+    "about {:,.0f} webhooks in each of {} replications take a minute or more; lower --hours or --replications to "
+    "finish sooner"
+)
+
 MAX_PER_HOUR = API_GATEWAY_ACCOUNT_RATE_PER_S * 3600
 """The highest rate at which a trace is played. API Gateway would refuse anything above it."""
 
@@ -65,36 +70,25 @@ def simulate(
     Raises UnreadableTemplate, UnreadableTrace or InvalidSimulation.
     """
     name = workload or ("trace" if trace else environment.simulation.workload)
-    recorded = read_trace(trace) if trace and name == "trace" else None
-    rates = profile(environment, name, recorded, trace_per_hour)
+    rates = profile(environment, name, read_trace(trace) if trace and name == "trace" else None, trace_per_hour)
     hours = rates.default_duration_s / 3600 if hours is None else hours
     replications = replications if budget_s is None else 2
-    faults = [*_faults(rates, hours, replications, workers), *_trace_faults(name, rates, trace, trace_per_hour)]
+    faults = [*_faults(rates, hours, replications), *_trace_faults(name, rates, trace, trace_per_hour)]
     if faults:
         raise InvalidSimulation(faults)
     topology = read_topology(template, where)
     topology = topology.without_reservations() if unreserved else topology
     task = Task(topology, environment, rates, hours * 3600, seed)
-    if warn and not budget_s and (warning := _slow(task, replications)):
-        warn(warning)
+    webhooks = max_expected_webhooks(rates, 0.0, task.duration_s)
+    if warn and not budget_s and webhooks * replications > SLOW_FROM_WEBHOOKS:
+        warn(SLOW.format(webhooks, replications))
     is_enough = partial(are_settled, task) if budget_s else lambda _: False
     most, workers = MOST_REPLICATIONS if budget_s else replications, workers or _runtime.usable_processors()
     runs = replicate_until(task, is_enough, most, budget_s or math.inf, workers, progress)
     return summarise(task, name, runs, [*coverage.notes(topology, rates, hours), *notes])
 
 
-def _slow(task: Task, replications: int) -> str:
-    """Return a warning about a simulation that takes a minute or more, else nothing."""
-    webhooks = max_expected_webhooks(task.rates, 0.0, task.duration_s)
-    if webhooks * replications <= SLOW_FROM_WEBHOOKS:
-        return ""
-    return (
-        f"about {webhooks:,.0f} webhooks in each of {replications} replications take a minute or more; lower "
-        "--hours or --replications to finish sooner"
-    )
-
-
-def _faults(rates: Profile, hours: float, replications: int, workers: int | None) -> Iterator[Fault]:
+def _faults(rates: Profile, hours: float, replications: int) -> Iterator[Fault]:
     default_h = rates.default_duration_s / 3600
     if not 0 < hours <= MAX_HOURS:
         yield Fault("hours", f"{hours:g} is out of range", f"write more than 0 and at most {MAX_HOURS:g}")
@@ -106,8 +100,6 @@ def _faults(rates: Profile, hours: float, replications: int, workers: int | None
     if replications < 2:
         what = f"{replications} is too few: an interval needs the spread of at least 2"
         yield Fault("replications", what, "write at least 2; 10 are usual")
-    if workers is not None and workers < 1:
-        yield Fault("workers", f"{workers} is too few", "write at least 1")
 
 
 def _trace_faults(name: str, rates: Profile, trace: Path | str | None, per_hour: float | None) -> Iterator[Fault]:

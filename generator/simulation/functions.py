@@ -233,22 +233,19 @@ class AsynchronousQueue:
             now_s, kind, _, event = heappop(moments)
             if kind == END:
                 self._end(event, now_s)
-            else:
-                if kind == ARRIVAL:
-                    self._arrive(now_s)
-                self._try(event, now_s)
+                continue
+            if kind == ARRIVAL:
+                self.accepted += 1
+                self.inside.enter(now_s)
+                if self._period_s:
+                    self.accept_every(self._period_s, now_s + self._period_s)
+            self._try(event, now_s)
         self.inside.advance(until_s)
         self.function.running.advance(until_s)
 
     def _add(self, time_s: float, kind: int, event: _Event) -> None:
         self._number = number = self._number + 1
         heappush(self._moments, (time_s, kind, number, event))
-
-    def _arrive(self, now_s: float) -> None:
-        self.accepted += 1
-        self.inside.enter(now_s)
-        if self._period_s:
-            self.accept(now_s + self._period_s, now_s + self._period_s)
 
     def _try(self, event: _Event, now_s: float) -> None:
         if run := self.function.start(now_s):

@@ -130,12 +130,9 @@ class Gateway:
     @property
     def next_s(self) -> float:
         """The time of the next event."""
-        return min(self._next_s(), self._runs[0].end_s if self._runs else math.inf)
-
-    def _next_s(self) -> float:
-        """Return the time of the next request."""
         first_s = self._block[self._position] if self._position < len(self._block) else math.inf
-        return min(first_s, self._retries[0][0] if self._retries else math.inf)
+        retry_s = self._retries[0][0] if self._retries else math.inf
+        return min(first_s, retry_s, self._runs[0].end_s if self._runs else math.inf)
 
     def run(self, until_s: float) -> float:
         """Handle everything up to `until_s`, or to the end of the current block if that is earlier; return the time."""

@@ -18,8 +18,6 @@ class TokenBucket:
     __slots__ = ("_burst", "_full_at_s", "_interval_s", "_tolerance_s")
 
     def __init__(self, rate_per_s: float, burst: float) -> None:
-        if not (rate_per_s >= 0 and burst >= 0):
-            raise ValueError(f"a bucket needs a rate and a burst of 0 or more, got {rate_per_s} and {burst}")
         self._interval_s = 1 / rate_per_s if rate_per_s else math.inf
         self._burst = burst
         # One part in 10^9 more, so that rounding does not withhold a token that is due now.
@@ -110,6 +108,4 @@ class Pool:
     __slots__ = ("free", "size")
 
     def __init__(self, size: int) -> None:
-        if size < 0:
-            raise ValueError(f"a pool must not be negative, got {size}")
         self.size = self.free = size

@@ -124,7 +124,7 @@ def _webhooks(runs: Sequence[Measurements]) -> Json:
     late, answered = latency_s.at_least(IMPATIENT_S) + counts["failed"], latency_s.total + counts["failed"]
     return {
         **counts,
-        "latency_ms": _latency_ms([latency_s]),
+        "latency_ms": _latency_ms(latency_s),
         "later_than_3_s": late / answered if answered else None,
     }
 
@@ -134,7 +134,7 @@ def _alerts(runs: Sequence[Measurements]) -> Json:
     return {
         "notified": int(math.fsum(queue["completed"] for queue in queues)),
         "dropped": int(math.fsum(queue["dropped"] for queue in queues)),
-        "latency_ms": _latency_ms([run.alert_latency_s for run in runs]),
+        "latency_ms": _latency_ms(Histogram.merged(run.alert_latency_s for run in runs)),
     }
 
 
@@ -147,9 +147,8 @@ def _stream(runs: Sequence[Measurements], targets: Sequence[Target]) -> Json:
     return {"iterator_age_ms": age_ms, "utilisation": utilisation, "dropped": int(dropped)}
 
 
-def _latency_ms(histograms: Sequence[Histogram]) -> Json:
-    merged = Histogram.merged(histograms)
-    return {f"p{percent}": _ms(merged.quantile(percent / 100)) for percent in (50, 95, 99)}
+def _latency_ms(latency_s: Histogram) -> Json:
+    return {f"p{percent}": _ms(latency_s.quantile(percent / 100)) for percent in (50, 95, 99)}
 
 
 def _ms(time_s: float | None) -> float | None:

@@ -53,21 +53,16 @@ class Estimate:
 
 
 def estimate_mean(values: Sequence[float]) -> Estimate:
-    """Return the mean of one value per replication with its t interval.
+    """Return the mean of one value for each of at least two replications, with its t interval.
 
     The t interval assumes that the values are independent and nearly normal.
     """
-    if not values:
-        return Estimate(None)
-    mean = math.fsum(values) / len(values)
-    if len(values) < 2:
-        return Estimate(mean)
-    half = _half_width(values)
+    mean, half = math.fsum(values) / len(values), _half_width(values)
     return Estimate(mean, mean - half, mean + half)
 
 
 def estimate_share(events: Sequence[float], trials: Sequence[float], weight: float = 1.0) -> Estimate:
-    """Return the share of trials with the event, given both counts for each replication.
+    """Return the share of trials with the event, given both counts for each of at least two replications.
 
     `weight` is below 1 if expected numbers of events are given instead of counts: the expected number in one
     independent occurrence, on average over the events.
@@ -83,11 +78,9 @@ def estimate_share(events: Sequence[float], trials: Sequence[float], weight: flo
     mean = min(1.0, total_events / total_trials)
     # Deviations from the overall share, not a mean of shares: replications differ in their number of trials.
     deviations = [event - mean * trial for event, trial in zip(events, trials, strict=True)]
-    low, high, factor = mean, mean, weight
-    if len(trials) > 1:
-        half = len(trials) * _half_width(deviations) / total_trials
-        low, high, factor = mean - half, mean + half, _overdispersion(total_events, deviations, weight)
-    if total_events / factor <= MAX_EXACT_EVENTS or len(trials) == 1:
+    half = len(trials) * _half_width(deviations) / total_trials
+    low, high, factor = mean - half, mean + half, _overdispersion(total_events, deviations, weight)
+    if total_events / factor <= MAX_EXACT_EVENTS:
         exact = [bound * factor / total_trials for bound in poisson_bounds(total_events / factor)]
         low, high = min(low, exact[0]), max(high, exact[1])
     return Estimate(mean, max(0.0, low), min(1.0, high))
@@ -133,12 +126,7 @@ def is_settled(target: float, measured: Estimate) -> bool:
 
 
 def t_quantile(probability: float, degrees: int) -> float:
-    """Return the quantile of Student's t distribution, for probabilities from one half up, by bisection.
-
-    Raises ValueError if there is no degree of freedom or the probability is out of range.
-    """
-    if degrees < 1 or not 0.5 <= probability < 1:
-        raise ValueError(f"no quantile {probability} of t with {degrees} degrees of freedom")
+    """Return the quantile of Student's t distribution, for probabilities from one half up, by bisection."""
     return _bisect(lambda t: t_cdf(t, degrees) - probability, 0.0, 1e6)
 
 

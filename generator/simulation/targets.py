@@ -82,19 +82,6 @@ def are_settled(task: Task, runs: Sequence[Measurements]) -> bool:
     return all(is_settled(target.target, target.measured) for target in judge_targets(task, runs))
 
 
-def _busiest_shard(task: Task, runs: Sequence[Measurements]) -> tuple[str, Estimate]:
-    """Return the mapping with the busiest shard, and the share of time for which that shard's lanes are busy."""
-    lanes = {mapping.logical_id: mapping.parallelization_factor for mapping in task.topology.mappings}
-    prefix = "busy_s of shard "
-    found = [
-        (name, estimate_mean([run.streams[name][key] / task.duration_s / lanes[name] for run in runs]))
-        for name, counts in runs[0].streams.items()
-        for key in counts
-        if key.startswith(prefix)
-    ]
-    return max(found, key=lambda pair: pair[1].mean or 0.0)
-
-
 Costs = Iterable[tuple[float, Bottleneck]]
 """Limits with the number of events that each cost."""
 
@@ -156,24 +143,21 @@ def _gateway_costs(task: Task, runs: Sequence[Measurements]) -> Iterator[tuple[f
 
     A generated usage plan admits as many at once as the function reserves. Other plans follow no reservation.
     """
-    entry = task.topology.webhook_functions[0]
+    entry, prefix = task.topology.webhook_functions[0], "throttled by "
     late = f"{entry}'s duration: API Gateway waits only {TIMEOUT_S:g} s for an answer"
     yield fsum(run.gateway["answered_too_late"] for run in runs), Bottleneck(late, Cause.LATE_ANSWER, entry)
-    reserved, prefix = task.topology.functions[entry].reserved_concurrency, "throttled by "
-    bursts = {f"{one.logical_id}'s {RATE_AND_BURST}": one.burst for one in task.topology.throttles}
-    quotas = [f"{one.logical_id}'s quota" for one in task.topology.throttles]
+    reserved, causes = task.topology.functions[entry].reserved_concurrency, {}
+    for one in task.topology.throttles:
+        follows = one.burst == reserved is not None
+        causes[f"{one.logical_id}'s {RATE_AND_BURST}"] = Cause.FOLLOWING_PLAN if follows else Cause.PLAN
+        causes[f"{one.logical_id}'s quota"] = Cause.QUOTA
     for key in runs[0].gateway:
         if key.startswith(prefix):
             text = key.removeprefix(prefix)
-            limit = Bottleneck(text)
-            if text in quotas:
-                limit = Bottleneck(text, Cause.QUOTA, entry)
-            elif text in bursts and bursts[text] == reserved is not None:
-                follows = f"{text}, which follow {entry}'s reservation of {reserved}"
-                limit = Bottleneck(follows, Cause.FOLLOWING_PLAN, entry)
-            elif text in bursts:
-                limit = Bottleneck(text, Cause.PLAN, entry)
-            yield fsum(run.gateway[key] for run in runs), limit
+            cause = causes.get(text, Cause.OTHER)
+            if cause is Cause.FOLLOWING_PLAN:
+                text += f", which follow {entry}'s reservation of {reserved}"
+            yield fsum(run.gateway[key] for run in runs), Bottleneck(text, cause, "" if cause is Cause.OTHER else entry)
 
 
 def _function_costs(task: Task, runs: Sequence[Measurements], name: str) -> Iterator[tuple[float, Bottleneck]]:
@@ -181,15 +165,13 @@ def _function_costs(task: Task, runs: Sequence[Measurements], name: str) -> Iter
     reserved, timeout_s = task.topology.functions[name].reserved_concurrency, task.topology.functions[name].timeout_s
     units = f"{name}'s reservation of {reserved}" if reserved is not None else "the account's concurrency limit"
     cause, owner = (Cause.OTHER, "") if reserved is None else (Cause.UNITS, name)
+    rate, timeout = f"{units}, which allows ten requests a second per unit", f"{name}'s Timeout of {timeout_s:g} s"
+    starts = f"{name}'s cold starts: it needs new instances faster than Lambda adds them"
     limits = {
-        "timeouts": Bottleneck(f"{name}'s Timeout of {timeout_s:g} s, which its runs exceed", Cause.TIMEOUT, name),
+        "timeouts": Bottleneck(f"{timeout}, which its runs exceed", Cause.TIMEOUT, name),
         f"throttles by {CONCURRENCY}": Bottleneck(units, cause, owner),
-        f"throttles by {REQUEST_RATE}": Bottleneck(
-            f"{units}, which allows ten requests a second per unit", cause, owner
-        ),
-        f"throttles by {SCALING}": Bottleneck(
-            f"{name}'s cold starts: it needs new instances faster than Lambda adds them"
-        ),
+        f"throttles by {REQUEST_RATE}": Bottleneck(rate, cause, owner),
+        f"throttles by {SCALING}": Bottleneck(starts),
     }
     for count, limit in limits.items():
         yield fsum(run.functions[name][count] for run in runs), limit
@@ -212,14 +194,21 @@ def _notifications(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]
 
 
 def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
-    if not runs[0].streams:
+    """Judge the share of time for which the lanes of the busiest shard are busy."""
+    shards = []
+    for mapping in task.topology.mappings:
+        name, lanes = mapping.logical_id, mapping.parallelization_factor
+        for key in runs[0].streams.get(name, {}):
+            if key.startswith("busy_s of shard "):
+                busy = [run.streams[name][key] / task.duration_s / lanes for run in runs]
+                shards.append((estimate_mean(busy), mapping))
+    if not shards:
         return
-    name, measured = _busiest_shard(task, runs)
-    mapping = next(mapping for mapping in task.topology.mappings if mapping.logical_id == name)
+    measured, mapping = max(shards, key=lambda shard: shard[0].mean or 0.0)
     invocations = fsum(run.functions[mapping.function]["invocations"] for run in runs)
     costs = [*_function_costs(task, runs, mapping.function)]
     if fsum(cost for cost, _ in costs) <= invocations / 10:
-        factor = f"{name}'s ParallelizationFactor of {mapping.parallelization_factor}"
-        limit = Bottleneck(factor, Cause.LANES, mapping.function, mapping.parallelization_factor)
-        costs = [(invocations, limit)]
+        lanes = mapping.parallelization_factor
+        factor = f"{mapping.logical_id}'s ParallelizationFactor of {lanes}"
+        costs = [(invocations, Bottleneck(factor, Cause.LANES, mapping.function, lanes))]
     yield _judge(task, runs, "stream_utilisation", measured, costs, invocations)

@@ -450,7 +450,6 @@ def test_a_part_of_a_day_gets_a_note(template, environment):
         ({"hours": float("nan")}, "hours"),
         ({"hours": 1000}, "hours"),
         ({"replications": 1}, "replications"),
-        ({"workers": 0}, "workers"),
         ({"workload": "trace"}, "workload"),
         ({"workload": "peak", "trace": "some.csv"}, "trace"),
         ({"trace_per_hour": 100.0}, "rate"),
