@@ -8,7 +8,8 @@ comparison that cannot be evaluated, such as one with a text composed of a param
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from generator.template.dependencies import walk
 from generator.template.guards import Equality, Fact, Guard
 from generator.template.intrinsics import (
     Json,
+    as_list,
     as_mapping,
     canonical,
     concatenation,
@@ -101,7 +103,7 @@ class DeploymentSpace:
         self._named: dict[str, Formula | None] = {}
         self._equalities: dict[Equality, Formula] = {}
         self._compared: dict[str, Formula] = {}
-        self._literals: dict[str, dict[str, None]] = {}
+        self._literals: dict[str, set[str]] = defaultdict(set)
         self._partners: dict[str, set[str]] = {}
         self.constraints = tuple(
             formula for rule in template.rules.values() if (formula := self._constraint(as_mapping(rule))) is not None
@@ -128,8 +130,7 @@ class DeploymentSpace:
             self._condition(name)
         for arguments in lookups_in(self._template.resources) if self._template.mappings else ():
             self._note_keys(arguments)
-        partners = self._partners.get(parameter, {parameter})
-        return frozenset(literal for name in partners for literal in self._literals_of(name))
+        return frozenset(self._mentioned(parameter))
 
     def domain(self, variable: str) -> tuple[Value, ...]:
         """Return the values of a variable to try: those that the template mentions, and stand-ins for all others."""
@@ -139,17 +140,18 @@ class DeploymentSpace:
             return self.pins[variable]
         if (allowed := self._allowed(variable)) is not None:
             return allowed
-        partners = self._partners.get(variable, {variable})
-        named = sorted({literal for name in partners for literal in self._literals_of(name)})
         declared = as_mapping(self._template.parameters.get(variable))
-        literals = [literal for literal in named if accepts(declared, literal)]
-        return (*literals, *(Other(number) for number in range(max(1, len(partners)))))
+        literals = [literal for literal in sorted(self._mentioned(variable)) if accepts(declared, literal)]
+        return (*literals, *map(Other, range(len(self._partners.get(variable, {variable})))))
 
     def _allowed(self, name: str) -> tuple[str, ...] | None:
         return allowed_values(as_mapping(self._template.parameters.get(name)))
 
-    def _literals_of(self, name: str) -> Iterable[str]:
-        return [*self._literals.get(name, ()), *self.pins.get(name, ()), *(self._allowed(name) or ())]
+    def _mentioned(self, parameter: str) -> set[str]:
+        mentioned: set[str] = set()
+        for name in self._partners.get(parameter, {parameter}):
+            mentioned.update(self._literals[name], self.pins.get(name, ()), self._allowed(name) or ())
+        return mentioned
 
     def truth(self, formula: Formula, assignment: Assignment, known: Truths) -> bool | None:
         """Return whether a formula holds; None if that depends on variables without a value.
@@ -164,28 +166,24 @@ class DeploymentSpace:
         self.steps += 1
         if formula.comparison is not None:
             return self._compares(formula.comparison, assignment)
-        if formula.kind == "not":
-            holds = self.truth(formula.parts[0], assignment, known)
-            return None if holds is None else not holds
         wanted = formula.kind == "and"
         outcome: bool | None = wanted
         for part in formula.parts:
             holds = self.truth(part, assignment, known)
+            if formula.kind == "not":
+                return None if holds is None else not holds
             if holds is (not wanted):
-                return not wanted
+                return holds
             if holds is None:
                 outcome = None
         return outcome
 
-    def undecided(self, formula: Formula, assignment: Assignment, known: Truths) -> str | None:
-        """Return a variable without a value that the formula depends on; None if there is none."""
-        if formula.comparison is not None:
-            free = (name for name in formula.comparison.variables if name not in assignment)
-            return next(free, formula.comparison.either)
-        for part in formula.parts:
-            if self.truth(part, assignment, known) is None:
-                return self.undecided(part, assignment, known)
-        return None
+    def undecided(self, formula: Formula, assignment: Assignment, known: Truths) -> str:
+        """Return a variable without a value that a formula depends on whose truth is not known."""
+        while formula.comparison is None:
+            formula = next(part for part in formula.parts if self.truth(part, assignment, known) is None)
+        free = (name for name in formula.comparison.variables if name not in assignment)
+        return next(free, formula.comparison.either)
 
     def _compares(self, comparison: Comparison, assignment: Assignment) -> bool | None:
         for name in comparison.variables:
@@ -278,17 +276,12 @@ class DeploymentSpace:
 
     def _constraint(self, rule: Mapping[str, Json]) -> Formula | None:
         """Return a rule as a formula: its condition, if any, implies its assertions. None if it cannot be read."""
-        assertions = rule.get("Assertions")
-        if not isinstance(assertions, list):
-            return None
-        demands = [self._formula(as_mapping(assertion).get("Assert")) for assertion in assertions]
-        known = tuple(demand for demand in demands if demand is not None)
-        if "RuleCondition" not in rule:
-            return Formula("and", known) if known else None
+        demands = [self._formula(as_mapping(each).get("Assert")) for each in as_list(rule.get("Assertions"))]
+        demanded = Formula("and", tuple(demand for demand in demands if demand is not None))
+        if not demanded.parts or "RuleCondition" not in rule:
+            return demanded if demanded.parts else None
         premise = self._formula(rule["RuleCondition"])
-        if premise is None or not known:
-            return None
-        return Formula("or", (Formula("not", (premise,)), Formula("and", known)))
+        return None if premise is None else Formula("or", (Formula("not", (premise,)), demanded))
 
     def _comparison(self, left: Json, right: Json) -> Formula:
         left, right = sorted((self._folded(canonical(left)), self._folded(canonical(right))), key=_key)
@@ -324,13 +317,13 @@ class DeploymentSpace:
                 self._partners[member] = both
             return True
         if name is not None:
-            self._literals.setdefault(name, {}).update(dict.fromkeys(texts or ()))
+            self._literals[name].update(texts or ())
             return texts is not None
         for inner in parameters_in(side):
             declared = as_mapping(self._template.parameters.get(inner))
             default = literal_text(declared.get("Default"))
             if default is not None and not is_stored(declared):
-                self._literals.setdefault(inner, {})[default] = None
+                self._literals[inner].add(default)
         if texts is None or self._texts(side) is not None:
             return texts is not None
         solved = [self._solve(side, text) for text in texts]
@@ -367,7 +360,7 @@ class DeploymentSpace:
         solutions = list(islice(found, MAX_SOLUTIONS + 1))
         for solution in solutions[:MAX_SOLUTIONS]:
             for name, value in solution.items():
-                self._literals.setdefault(name, {})[value] = None
+                self._literals[name].add(value)
         return len(solutions) <= MAX_SOLUTIONS and not any(True for _ in attempts)
 
     def _is_text(self, name: str | None) -> bool:
@@ -401,7 +394,7 @@ class DeploymentSpace:
         for key, level in zip(arguments[1:3], levels, strict=False):
             name = plain_reference(key)
             if name is not None:
-                self._literals.setdefault(name, {}).update(dict.fromkeys(map(str, level)))
+                self._literals[name].update(map(str, level))
 
 
 def _conditions_of_ifs(value: Json) -> Iterator[str]:

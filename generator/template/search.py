@@ -6,7 +6,7 @@ guard and a weight. `heaviest` finds the deployment in which the choices weigh m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from generator.template.alternatives import Figure
@@ -81,7 +81,7 @@ def heaviest(space: DeploymentSpace, decisions: Iterable[Decision]) -> Combinati
 
 
 def _search(
-    space: DeploymentSpace, decisions: list[_OpenDecision], constraints: tuple[Formula, ...]
+    space: DeploymentSpace, decisions: list[_OpenDecision], constraints: Sequence[Formula]
 ) -> Combination | None:
     least = MIN_STEPS + MIN_STEPS_PER_CHOICE * sum(map(len, decisions))
     search = _Search(space, constraints, budget=max(MAX_SEARCH_STEPS - space.steps, least))
@@ -105,8 +105,8 @@ def _compiled(space: DeploymentSpace, decision: Decision) -> _OpenDecision:
 
 def _groups(
     space: DeploymentSpace, decisions: list[_OpenDecision]
-) -> Iterator[tuple[list[_OpenDecision], tuple[Formula, ...]]]:
-    """Yield groups of decisions and constraints. Different groups have no variable in common."""
+) -> Iterable[tuple[list[_OpenDecision], list[Formula]]]:
+    """Return groups of decisions and constraints. Different groups have no variable in common."""
     facts = [[fact for open_choice in decision for fact in open_choice.facts] for decision in decisions]
     depends = [variables(*(formula for formula, _ in facts_)) for facts_ in facts]
     depends += [variables(formula) for formula in space.constraints]
@@ -118,7 +118,7 @@ def _groups(
             group[0].append(decisions[index])
         else:
             group[1].append(space.constraints[index - len(decisions)])
-    return ((group_decisions, tuple(constraints)) for group_decisions, constraints in groups.values())
+    return groups.values()
 
 
 class _OpenChoice(NamedTuple):
@@ -139,7 +139,7 @@ class _Search:
     `budget` is the number of steps that the search may take, or twice as many until it finds its first deployment.
     """
 
-    def __init__(self, space: DeploymentSpace, constraints: tuple[Formula, ...], budget: int) -> None:
+    def __init__(self, space: DeploymentSpace, constraints: Sequence[Formula], budget: int) -> None:
         self.space, self.constraints = space, constraints
         self.first_step, self.budget = space.steps, budget
         self.best: list[_OpenChoice] | None = None
