@@ -67,18 +67,12 @@ ChildReader = Callable[[Section], Child]
 
 
 class _Merged:
-    """The sections of a template into which nested stacks are put, level by level."""
+    """A template into which nested stacks are put, level by level. Its sections are dicts that grow."""
 
     def __init__(self, template: Template) -> None:
-        self.parameters = dict(template.parameters)
-        self.mappings = dict(template.mappings)
-        self.conditions = dict(template.conditions)
-        self.resources = dict(template.resources)
-        self.outputs = dict(template.outputs)
-        self.opaque = dict(template.opaque)
-        self.template = replace(template, **{name: getattr(self, name) for name in SECTIONS})
-        self.macros = list(template.macros)
-        self.malformed = list(template.malformed)
+        self.sections: dict[str, Json] = {name: dict(getattr(template, name)) for name in SECTIONS}
+        self.template = replace(template, **self.sections)
+        self.macros, self.malformed = [*template.macros], [*template.malformed]
         self.unread: dict[str, str] = {}
         self.stacks = 0
         self.values = 0
@@ -111,16 +105,17 @@ def _put_in(merged: _Merged, name: str, reader: ChildReader) -> Iterable[tuple[s
 
     The work depends on the size of the stack alone, not on that of the template so far.
     """
-    resource = merged.resources[name]
+    template, sections = merged.template, merged.sections
+    resource = template.resources[name]
     try:
-        if merged.stacks >= MAX_STACKS or len(merged.resources) > MAX_RESOURCES:
+        if merged.stacks >= MAX_STACKS or len(template.resources) > MAX_RESOURCES:
             raise NotRead(f"more than {MAX_STACKS} nested stacks or {MAX_RESOURCES:,} resources in one template")
         if name.count(SEPARATOR) >= MAX_LEVELS:
             raise NotRead(f"nested more than {MAX_LEVELS} levels deep")
         if merged.values >= MAX_VALUES:
             raise NotRead(_TOO_MANY)
         child = reader(resource)
-        document = _renamed(merged.parameters, name, resource, as_mapping(child.document))
+        document = _renamed(template.parameters, name, resource, as_mapping(child.document))
         merged.values += _values(document, MAX_VALUES - merged.values)
         if merged.values >= MAX_VALUES:
             raise NotRead(_TOO_MANY)
@@ -128,21 +123,21 @@ def _put_in(merged: _Merged, name: str, reader: ChildReader) -> Iterable[tuple[s
         merged.unread[name] = str(error)
         return []
     merged.stacks += 1
-    merged.parameters |= document["Parameters"]
-    merged.mappings |= document["Mappings"]
+    sections["parameters"] |= document["Parameters"]
+    sections["mappings"] |= document["Mappings"]
     # Its loops may use its own conditions, and the conditions, parameters and mappings around it.
-    around = replace(merged.template, conditions=ChainMap(document["Conditions"], merged.conditions))
+    around = replace(template, conditions=ChainMap(document["Conditions"], sections["conditions"]))
     inner = parse(document, around=around, lists=every_list)
-    merged.conditions |= inner.conditions
-    del merged.resources[name]
+    sections["conditions"] |= inner.conditions
+    del sections["resources"][name]
     resources = {
-        logical_id: _conditional(entry, resource, merged.conditions)
+        logical_id: _conditional(entry, resource, sections["conditions"])
         for logical_id, entry in inner.resources.items()
-        if logical_id not in merged.resources
+        if logical_id not in template.resources
     }
-    merged.resources |= resources
-    merged.outputs |= inner.outputs
-    merged.opaque |= {f"{name}{SEPARATOR}{logical_id}": entry for logical_id, entry in inner.opaque.items()}
+    sections["resources"] |= resources
+    sections["outputs"] |= inner.outputs
+    sections["opaque"] |= {f"{name}{SEPARATOR}{logical_id}": entry for logical_id, entry in inner.opaque.items()}
     merged.macros += [f"{name}{SEPARATOR}{macro}" for macro in inner.macros]
     merged.malformed += inner.malformed
     return [(logical_id, child.reader) for logical_id, entry in resources.items() if entry.get("Type") in NESTED]
@@ -176,7 +171,7 @@ def _write_out_outputs(merged: _Merged) -> None:
 
     An output that refers to itself, or to a stack that cannot be read, stays a reference.
     """
-    outputs = {_output_of(name): as_mapping(entry).get("Value") for name, entry in merged.outputs.items()}
+    outputs = {_output_of(name): as_mapping(entry).get("Value") for name, entry in merged.template.outputs.items()}
     values: dict[str, Json] = {}
     used = {name: outputs.keys() & {*references(value)} for name, value in outputs.items()}
     sorter = TopologicalSorter(used)
@@ -189,7 +184,7 @@ def _write_out_outputs(merged: _Merged) -> None:
                 values[name] = value
         sorter.done(*ready)
     renamer = _NestedRenaming("", values)
-    for section in (merged.resources, merged.conditions):
+    for section in (merged.sections["resources"], merged.sections["conditions"]):
         for name, entry in section.items():
             added = sum(_size(values[output]) for output in references(entry) if output in values)
             if added and merged.values + added < MAX_VALUES:
@@ -234,19 +229,14 @@ def _renamed(around: Section, name: str, resource: Section, document: Section) -
         else:
             values[key] = _as_list(value, around) if is_list(parameter) else value
     entries = ((str(key), content) for inner in walk(document) for key, content in as_mapping(inner).items())
-    renamer = _NestedRenaming(
-        prefix, values, frozenset(str(content[0]) for key, content in entries if is_loop(key, content))
-    )
+    variables = frozenset(str(content[0]) for key, content in entries if is_loop(key, content))
+    renamer = _NestedRenaming(prefix, values, variables)
     return {
-        "Transform": document.get("Transform"),
-        "Fn::Transform": document.get("Fn::Transform"),
+        **{section: document[section] for section in ("Transform", "Fn::Transform", *MODULES) if section in document},
         "Globals": renamer.value(document.get("Globals")),
         "Parameters": declared,
-        "Mappings": renamer.entries(document.get("Mappings"), lambda content: content),
-        "Conditions": renamer.entries(document.get("Conditions"), renamer.value),
-        "Resources": renamer.entries(document.get("Resources"), renamer.value),
-        "Outputs": renamer.entries(document.get("Outputs"), renamer.value),
-        **{section: document[section] for section in MODULES if section in document},
+        "Mappings": {f"{prefix}{key}": mapping for key, mapping in as_mapping(document.get("Mappings")).items()},
+        **{key: renamer.entries(document.get(key)) for key in ("Conditions", "Resources", "Outputs")},
     }
 
 
@@ -282,14 +272,14 @@ class _NestedRenaming(Renaming):
     def __init__(self, prefix: str, values: Mapping[str, Json], variables: Collection[str] = ()) -> None:
         self.prefix, self.values, self.variables = prefix, values, variables
 
-    def entries(self, section: Json, rename_content: Callable[[Json], Json]) -> dict[str, Json]:
-        """Return a section with its entries renamed, also those in loops. `rename_content` renames the rest."""
+    def entries(self, section: Json) -> dict[str, Json]:
+        """Return a section with its entries renamed, also those in loops."""
         renamed: dict[str, Json] = {}
         for key, value in as_mapping(section).items():
             if is_loop(str(key), value):
-                renamed[key] = [value[0], self.value(value[1]), self.entries(value[2], rename_content)]
+                renamed[key] = [value[0], self.value(value[1]), self.entries(value[2])]
             else:
-                renamed[key if str(key).startswith("Fn::") else self.condition(key)] = rename_content(value)
+                renamed[key if str(key).startswith("Fn::") else self.condition(key)] = self.value(value)
         return renamed
 
     def reference(self, name: str) -> Json:

@@ -45,7 +45,7 @@ Decision = Sequence[Choice]
 
 
 class Combination(NamedTuple):
-    """One choice for each decision. Some deployment makes all of them at once.
+    """One choice for each decision and each rule of the template. Some deployment makes all of them at once.
 
     No deployment weighs more than `at_most`, which exceeds `weight` only if the search stopped early.
     """
@@ -68,7 +68,8 @@ def heaviest(space: DeploymentSpace, decisions: Iterable[Decision]) -> Combinati
     searches, not one search of a million combinations.
     """
     compiled = [_compiled(space, decision) for decision in decisions]
-    results = [_search(space, choices, constraints) for choices, constraints in _groups(space, compiled)]
+    compiled += [[_OpenChoice(Choice(0, ALWAYS, None), ((rule, True),))] for rule in space.constraints]
+    results = [_Search(space, group).heaviest() for group in _groups(compiled)]
     combinations = [combination for combination in results if combination is not None]
     if len(combinations) < len(results):
         return None
@@ -80,20 +81,6 @@ def heaviest(space: DeploymentSpace, decisions: Iterable[Decision]) -> Combinati
     )
 
 
-def _search(
-    space: DeploymentSpace, decisions: list[_OpenDecision], constraints: Sequence[Formula]
-) -> Combination | None:
-    least = MIN_STEPS + MIN_STEPS_PER_CHOICE * sum(map(len, decisions))
-    search = _Search(space, constraints, budget=max(MAX_SEARCH_STEPS - space.steps, least))
-    search.run(decisions)
-    if search.best is None:
-        return None if not search.stopped_early else Combination(0, (), ALWAYS, search.unsearched)
-    choices = tuple(open_choice.choice for open_choice in search.best)
-    weight = sum(choice.weight for choice in choices)
-    guard = ALWAYS.union(*(choice.guard for choice in choices))
-    return Combination(weight, choices, guard, max(weight, search.unsearched))
-
-
 def _compiled(space: DeploymentSpace, decision: Decision) -> _OpenDecision:
     choices = []
     for choice in decision:
@@ -103,21 +90,12 @@ def _compiled(space: DeploymentSpace, decision: Decision) -> _OpenDecision:
     return sorted(choices, key=lambda open_choice: -open_choice.choice.weight)
 
 
-def _groups(
-    space: DeploymentSpace, decisions: list[_OpenDecision]
-) -> Iterable[tuple[list[_OpenDecision], list[Formula]]]:
-    """Return groups of decisions and constraints. Different groups have no variable in common."""
-    facts = [[fact for open_choice in decision for fact in open_choice.facts] for decision in decisions]
-    depends = [variables(*(formula for formula, _ in facts_)) for facts_ in facts]
-    depends += [variables(formula) for formula in space.constraints]
-    leader = _leaders(depends)
-    groups: dict[int, tuple[list[_OpenDecision], list[Formula]]] = {}
-    for index, number in enumerate(leader):
-        group = groups.setdefault(number, ([], []))
-        if index < len(decisions):
-            group[0].append(decisions[index])
-        else:
-            group[1].append(space.constraints[index - len(decisions)])
+def _groups(decisions: list[_OpenDecision]) -> Iterable[list[_OpenDecision]]:
+    """Return groups of decisions. Different groups have no variable in common."""
+    formulas = ([formula for choice in decision for formula, _ in choice.facts] for decision in decisions)
+    groups: dict[int, list[_OpenDecision]] = {}
+    for decision, number in zip(decisions, _leaders([variables(*each) for each in formulas]), strict=True):
+        groups.setdefault(number, []).append(decision)
     return groups.values()
 
 
@@ -136,12 +114,13 @@ _OpenDecision = list[_OpenChoice]
 class _Search:
     """Branch and bound over the values of variables. A branch that cannot become the heaviest is dropped.
 
-    `budget` is the number of steps that the search may take, or twice as many until it finds its first deployment.
+    The search may take `budget` steps, or twice as many until it finds its first deployment.
     """
 
-    def __init__(self, space: DeploymentSpace, constraints: Sequence[Formula], budget: int) -> None:
-        self.space, self.constraints = space, constraints
-        self.first_step, self.budget = space.steps, budget
+    def __init__(self, space: DeploymentSpace, decisions: list[_OpenDecision]) -> None:
+        self.space, self.decisions = space, decisions
+        least = MIN_STEPS + MIN_STEPS_PER_CHOICE * sum(map(len, decisions))
+        self.first_step, self.budget = space.steps, max(MAX_SEARCH_STEPS - space.steps, least)
         self.best: list[_OpenChoice] | None = None
         self.weight = 0
         self.stopped_early = False
@@ -149,11 +128,16 @@ class _Search:
         """The highest bound of a branch that was not searched."""
         self.assignment: Assignment = {}
 
-    def run(self, decisions: list[_OpenDecision]) -> None:
-        """Search all combinations of the decisions' choices."""
-        remaining = self._remaining(decisions)
+    def heaviest(self) -> Combination | None:
+        """Return the heaviest combination of the decisions' choices; None if no deployment makes any."""
+        remaining = self._remaining(self.decisions)
         if remaining is not None:
             self._descend(remaining, sum(decision[0].choice.weight for decision in remaining))
+        if self.best is None:
+            return Combination(0, (), ALWAYS, self.unsearched) if self.stopped_early else None
+        choices = tuple(open_choice.choice for open_choice in self.best)
+        guard = ALWAYS.union(*(choice.guard for choice in choices))
+        return Combination(self.weight, choices, guard, max(self.weight, self.unsearched))
 
     def _descend(self, decisions: list[_OpenDecision], bound: int) -> None:
         if self.best is not None and bound <= self.weight:
@@ -178,10 +162,8 @@ class _Search:
         self.assignment.pop(variable, None)
 
     def _remaining(self, decisions: list[_OpenDecision]) -> list[_OpenDecision] | None:
-        """Return the choices that the assignment leaves possible; None if a decision has none or a constraint fails."""
+        """Return the choices that the assignment leaves possible; None if a decision has none."""
         known: Truths = {}
-        if any(self.space.truth(constraint, self.assignment, known) is False for constraint in self.constraints):
-            return None
         remaining = []
         for decision in decisions:
             choices: _OpenDecision = []
@@ -205,15 +187,9 @@ class _Search:
         return remaining
 
     def _variable(self, decisions: list[_OpenDecision]) -> str | None:
-        """Return the variable to assign next: one that a heaviest choice depends on, else one of a constraint."""
-        known: Truths = {}
-        for decision in decisions:
-            if decision[0].facts:
-                return self.space.undecided(decision[0].facts[0][0], self.assignment, known)
-        for formula in self.constraints:
-            if self.space.truth(formula, self.assignment, known) is None:
-                return self.space.undecided(formula, self.assignment, known)
-        return None
+        """Return the variable to assign next: one that a heaviest choice depends on."""
+        fact = next((decision[0].facts[0] for decision in decisions if decision[0].facts), None)
+        return None if fact is None else self.space.undecided(fact[0], self.assignment, {})
 
 
 def _leaders(depends: Sequence[set[str]]) -> list[int]:
