@@ -106,12 +106,8 @@ def _items(bills: Mapping[int, Sequence[Item]]) -> list[str]:
 def _row(item: Item) -> tuple[str, str, str, str, str]:
     per = {10**6: "/million", 10**4: "/10,000", 1: ""}[item.per]
     quantity = f"{item.quantity:,.0f}" if item.quantity >= 100 else significant(float(item.quantity))
-    return item.service, item.label, quantity, item.unit, _with_cents(item.unit_usd) + per
-
-
-def _with_cents(price: Decimal) -> str:
-    """Return a price as written, with two decimals at least."""
-    return max(f"{price:f}", f"{price.quantize(CENT):f}", key=len)
+    at_least_cents = max(f"{item.unit_usd:f}", f"{item.unit_usd.quantize(CENT):f}", key=len)
+    return item.service, item.label, quantity, item.unit, at_least_cents + per
 
 
 def _amount(item: Item) -> str:

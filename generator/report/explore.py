@@ -15,7 +15,6 @@ from typing import Any
 from generator import plans
 from generator._format import duration, number, percent, usd
 from generator.capacity import planning
-from generator.capacity.functions import FunctionSizing
 from generator.config import files
 from generator.config.schema import WEBHOOKS_PER_HOUR, Environment
 from generator.errors import Fault, InvalidEnvironment
@@ -89,7 +88,10 @@ def answer(name: str, changes: Sequence[str]) -> dict[str, Any]:
     (judged,) = plans.prepare([name], overrides)
     environment = judged.environment
     template = one_deployment(parse(json.loads(plans.render(judged.plan))))
-    items = bill(template, environment)
+    items, reasons = bill(template, environment), []
+    for function in judged.plan.sizing.functions:
+        less = "" if function.reserved_concurrency is None else one_less(environment, function).replace("*", "")
+        reasons.append(f"{function.reason}. With one less, {less}." if less else f"{function.reason}.")
     return {
         "size": sizing_table.as_dict(judged),
         "fits": judged.verdict.fits,
@@ -98,7 +100,7 @@ def answer(name: str, changes: Sequence[str]) -> dict[str, Any]:
         "refusal": "\n".join(plans.refusals([judged])),
         "header": sizing_table.HEADER,
         "functions": [sizing_table.row(function) for function in judged.plan.sizing.functions],
-        "reasons": [_reason(environment, function) for function in judged.plan.sizing.functions],
+        "reasons": reasons,
         "admission": sizing_table.admission(judged),
         "total_usd": str(total_usd(items)),
         "cost": cost_line(environment, items).replace("*", "").replace("`", ""),
@@ -120,12 +122,6 @@ def staircase(name: str, changes: Sequence[str]) -> dict[str, Any]:
     rates, reserved = planning.staircase(judged.environment)
     reservable = judged.verdict.account.reservable - judged.reserved_by_neighbours
     return {"rates": rates, "reserved": reserved, "reservable": reservable}
-
-
-def _reason(environment: Environment, function: FunctionSizing) -> str:
-    """Return the reason for a reservation, and the effect of one execution less."""
-    less = "" if function.reserved_concurrency is None else one_less(environment, function).replace("*", "")
-    return f"{function.reason}. With one less, {less}." if less else f"{function.reason}."
 
 
 def _slider(slider: Slider, environment: Environment) -> dict[str, Any]:

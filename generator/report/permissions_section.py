@@ -11,8 +11,6 @@ from generator.template.dependencies import references
 from generator.template.intrinsics import Json, as_list
 from generator.template.model import Template
 
-HEADER = ("May", "On", "Actions")
-
 MOST_IN_WORDS = 8
 """The first column of a statement with more actions shows only their number."""
 
@@ -66,7 +64,10 @@ def permission_lines(template: Template) -> list[str]:
         holder = f"**{users[role]}** as {code(role)}" if role in users else f"**{role}**"
         trusted = as_list(roles[role]["AssumeRolePolicyDocument"]["Statement"])
         principals = joined([_principal(statement) + condition(statement) for statement in trusted])
-        text += ["", f"{holder}, assumed by {principals}", "", *_role_table(roles[role])]
+        rows = [*map(_row, statements(roles[role]))]
+        for arn in roles[role].get("ManagedPolicyArns", []):
+            rows.append(("everything in the AWS managed policy", code(_as_text(arn)), ""))
+        text += ["", f"{holder}, assumed by {principals}", "", *markdown_table(("May", "On", "Actions"), rows)]
     text = [*text[1:], "", "**Resource policies**", "", *_resource_policies(template)]
     return markdown_details("Every statement of every role, and the resource policies", text)
 
@@ -112,13 +113,6 @@ def _relation(operator: str, value: Json) -> str:
         known = (word for part, word in RELATIONS.items() if part in relation)
         words = f"{next(known, relation)} {code(_as_text(value))}"
     return words if relation == name else f"{words} or is absent"
-
-
-def _role_table(role: Mapping[str, Json]) -> list[str]:
-    managed = [
-        ("everything in the AWS managed policy", code(_as_text(arn)), "") for arn in role.get("ManagedPolicyArns", [])
-    ]
-    return markdown_table(HEADER, [*map(_row, statements(role)), *managed])
 
 
 def _row(statement: Mapping[str, Json]) -> tuple[str, str, str]:

@@ -141,18 +141,21 @@ def read(item: Item) -> Alert:
     """Return the alert that an item describes. Its attributes may have any type, because applications write them."""
     watch = _text(item, "watch", "S") or _text(item, "armedWatch", "S") or ""
     symbol, _, direction = watch.partition("#")
-    is_settled = _is_settled(item)
+    phone_number, reasons = _text(item, "phoneNumber", "S"), [*_faults(item)]
+    state, is_settled = _state(item, bool(reasons)), _is_settled(item)
+    if not _is_phone_number(phone_number or ""):
+        reasons.append("phoneNumber is not in E.164 form, so no SMS can be sent")
     return Alert(
         user_id=_text(item, "userId", "S") or "",
         alert_id=_text(item, "alertId", "S") or "",
-        state=_state(item),
-        reasons=(*_faults(item), *_phone_faults(item)),
+        state=state,
+        reasons=tuple(reasons),
         symbol=symbol or None,
         direction=direction or None,
         threshold=_text(item, "threshold", "N") or _text(item, "armedThreshold", "N"),
         arming_id=_text(item, "generation", "S") or _text(item, "generation", "N"),
         armed_at_ms=_text(item, "armedAt", "N"),
-        phone_number=_text(item, "phoneNumber", "S"),
+        phone_number=phone_number,
         message_id=_text(item, "messageId", "S") if is_settled else None,
         settled_at_ms=_text(item, "sentAt", "N") if is_settled else None,
     )
@@ -163,9 +166,9 @@ def masked(phone_number: str) -> str:
     return f"+{'*' * (len(phone_number) - 3)}{phone_number[-2:]}" if _is_phone_number(phone_number) else "(invalid)"
 
 
-def _state(item: Item) -> State:
+def _state(item: Item, is_malformed: bool) -> State:
     if "watch" in item or "threshold" in item or "generation" not in item:
-        return State.MALFORMED if any(_faults(item)) else State.ARMED
+        return State.MALFORMED if is_malformed else State.ARMED
     if not _is_settled(item):
         return State.FIRED
     outcome = _text(item, "outcome", "S")
@@ -200,11 +203,6 @@ def _faults(item: Item) -> Iterator[str]:
     armed_at_ms = _text(item, "armedAt", "N")
     if armed_at_ms is None or Decimal(armed_at_ms) >= END_OF_TIME_MS:
         yield "armedAt is not a number of milliseconds"
-
-
-def _phone_faults(item: Item) -> Iterator[str]:
-    if not _is_phone_number(_text(item, "phoneNumber", "S") or ""):
-        yield "phoneNumber is not in E.164 form, so no SMS can be sent"
 
 
 def _text(item: Item, name: str, kind: str) -> str | None:

@@ -57,23 +57,24 @@ def read(body: str, attributes: Mapping[str, str]) -> FailedEvent:
     reason = _reason(message, attributes)
     if "DDBStreamBatchInfo" in message:
         return _stream_position(message["DDBStreamBatchInfo"], reason)
-    if "SCHEDULE_ARN" in attributes or _is_schedule(message):
+    payload = message.get("requestPayload", message)
+    event = payload if isinstance(payload, dict) else {}
+    # The hourly event as EventBridge Scheduler sends it, or as Lambda received it.
+    if "SCHEDULE_ARN" in attributes or event.get("source") == "aws.scheduler":
         return FailedEvent(Kind.CLEANUP_RUN, "the hourly cleanup", reason, None)
-    texts = _notification_texts(message, body)
+    texts = _notification_texts(message, event, body)
     if len(texts) != 1:
         return _unreadable("not an event of this stack")
     return _notification(texts[0], reason if reason or "requestPayload" in message else "SNS could not deliver it")
 
 
-def _notification_texts(message: Mapping[str, Json], body: str) -> list[str]:
+def _notification_texts(message: Mapping[str, Json], event: Mapping[str, Json], body: str) -> list[str]:
     """Return the notifications in a message of Lambda, which has them as payload, or of SNS, with or without envelope.
 
     Source: AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations"; Amazon SNS Developer
     Guide, "Amazon SNS dead-letter queues".
     """
-    payload = message.get("requestPayload", message)
-    records = payload.get("Records") if isinstance(payload, dict) else None
-    if isinstance(records, list):
+    if isinstance(records := event.get("Records"), list):
         sns = [record.get("Sns") for record in records if isinstance(record, dict)]
         texts = [record.get("Message") for record in sns if isinstance(record, dict)]
     elif message.get("Type") == "Notification":
@@ -138,25 +139,13 @@ def _stream_position(info: object, reason: str) -> FailedEvent:
     return FailedEvent(Kind.STREAM_POSITION, f"{shard}, {first} to {last}", reason, arrived)
 
 
-def _is_schedule(message: Mapping[str, Json]) -> bool:
-    """Return whether the event is the hourly one: as EventBridge Scheduler sends it, or as Lambda received it."""
-    payload = message.get("requestPayload", message)
-    return isinstance(payload, dict) and payload.get("source") == "aws.scheduler"
-
-
 def _reason(message: Mapping[str, Json], attributes: Mapping[str, str]) -> str:
     response, context = message.get("responsePayload"), message.get("requestContext")
     answer = response if isinstance(response, dict) else {}
     condition = context.get("condition") if isinstance(context, dict) else None
-    reasons = [
-        answer.get("errorType"),
-        answer.get("errorMessage"),
-        condition,
-        attributes.get("ERROR_CODE"),
-        attributes.get("ErrorCode"),
-    ]
-    shown = [reason for reason in reasons if isinstance(reason, str) and re.fullmatch(_ERROR, reason)]
-    return ", ".join(shown)
+    errors = answer.get("errorType"), answer.get("errorMessage")
+    reasons = *errors, condition, attributes.get("ERROR_CODE"), attributes.get("ErrorCode")
+    return ", ".join(reason for reason in reasons if isinstance(reason, str) and re.fullmatch(_ERROR, reason))
 
 
 def _time_ms(value: object) -> int | None:

@@ -111,18 +111,12 @@ def _variables(name: str, environment: Environment) -> dict[str, object]:
         CLEANUP_HISTORY: {**prices, "ALERTS": Ref(names.PRICE_ALERTS_TABLE)},
     }
     if environment.paths:
-        by_function[PROCESS_WEBHOOK]["SOURCES"] = _sources(environment)
-    return by_function[name]
-
-
-def _sources(environment: Environment) -> Sub:
-    """Return a line for each source with a path of its own: name, scheme, secret and header."""
-    return Sub(
-        "\n".join(
+        sources = (
             f"{source.name} {source.scheme} ${{{names.source_secret(source.name)}}} {source.header or DEFAULT_HEADER}"
             for source in environment.paths
         )
-    )
+        by_function[PROCESS_WEBHOOK]["SOURCES"] = Sub("\n".join(sources))
+    return by_function[name]
 
 
 def _shipped(lines: list[str]) -> Iterator[str]:
