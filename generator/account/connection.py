@@ -230,10 +230,6 @@ class LiveAccount:
         """The remedy for a first call that fails: the same call of the AWS CLI."""
         return f"find the cause with: {self.cli} --region {self.region} sts get-caller-identity"
 
-    def offers(self, service: str) -> bool:
-        """Return whether the service has an endpoint in the Region, as far as this release of boto3 knows."""
-        return self.region in self.session.get_available_regions(service, partition_name=partition(self.region))
-
     def _client(self, service: str) -> Any:
         from botocore.config import Config
 

@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from generator._format import joined, usd
-from generator.account.connection import SMS_VOICE, USE_AWS, Unavailable, document
+from generator.account.connection import SMS_VOICE, USE_AWS, Unavailable, document, partition
 from generator.account.deployment import CheckResult, Deployment, failed, passed, skipped, warned
 from generator.account.services import console, role_exists
 from generator.aws import REGIONS_WITHOUT_SMS
@@ -53,8 +53,9 @@ def can_send(deployment: Deployment) -> bool:
     No AWS API returns these Regions, so botocore's list of those of AWS End User Messaging SMS is used. Source: Amazon
     SNS Developer Guide, "Supported Regions and countries".
     """
-    account = deployment.account
-    return account.region not in REGIONS_WITHOUT_SMS and account.offers(SMS_VOICE)
+    region_, session = deployment.account.region, deployment.account.session
+    with_service = session.get_available_regions(SMS_VOICE, partition_name=partition(region_))
+    return region_ in with_service and region_ not in REGIONS_WITHOUT_SMS
 
 
 def region(deployment: Deployment) -> CheckResult:

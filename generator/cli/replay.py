@@ -58,7 +58,6 @@ def command(
         click.echo(json.dumps(replay.policy(*place), indent=1))
         return
     max_age_s = _max_age_s(environment, max_age_s)
-    show = _print_json if format_ == "json" else _print_text
     messages: list[Message] = []
     try:
         with deployed.stack(environment, f"generator replay {name} --policy", **access) as stack:
@@ -66,9 +65,9 @@ def command(
                 messages.append(message)
     except (GeneratorError, KeyboardInterrupt):
         if messages:  # They may have been published already.
-            show(name, messages, is_run)
+            _print(name, messages, is_run, format_)
         raise
-    show(name, messages, is_run)
+    _print(name, messages, is_run, format_)
     sys.exit(1 if any(message.action == replay.Action.FAILED for message in messages) else 0)
 
 
@@ -83,12 +82,11 @@ def _max_age_s(environment: Environment, stated_s: int | None) -> int:
     return stated_s or most_s
 
 
-def _print_json(name: str, messages: list[Message], is_run: bool) -> None:
-    report = {"environment": name, "run": is_run, "events": [_as_dict(message) for message in messages]}
-    click.echo(json.dumps(report, indent=1))
-
-
-def _print_text(name: str, messages: list[Message], is_run: bool) -> None:
+def _print(name: str, messages: list[Message], is_run: bool, format_: str) -> None:
+    if format_ == "json":
+        report = {"environment": name, "run": is_run, "events": [_as_dict(message) for message in messages]}
+        click.echo(json.dumps(report, indent=1))
+        return
     if not messages:
         click.echo(f"{name}: the failure queues are empty")
         return
