@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import product
 from operator import eq
 
 from generator.diff.iam.grants import alternatives, in_words
@@ -95,15 +96,14 @@ def protection_notes(
 
     `are_possible` returns whether some deployment has all of these conditions.
     """
-    sides = (old, new)
     lost = f", and with it {found}" if (found := loss(old)) else ""
     for policy, at in (("DeletionPolicy", "removed from the stack"), ("UpdateReplacePolicy", "replaced")):
         for kept in KEPT:
             note = f"{policy} {kept} is removed: the resource is deleted when it is {at}{lost}"
-            cases = _cases(sides, (policy,), partial(eq, kept), lambda value: value not in KEPT)
+            cases = _cases((old, new), (policy,), partial(eq, kept), lambda value: value not in KEPT)
             yield from (note + when for conditions, when in cases if are_possible(conditions))
     for path, note in (*DELETION_PROTECTION, *PROTECTIONS.get(str(new.get("Type")), ())):
-        cases = _cases(sides, ("Properties", *path), _is_on, _is_off)
+        cases = _cases((old, new), ("Properties", *path), _is_on, _is_off)
         yield from (note + when for conditions, when in cases if are_possible(conditions))
 
 
@@ -115,10 +115,8 @@ def _cases(
 ) -> Iterator[tuple[Iterable[str], str]]:
     """Yield the conditions of the template under which a setting was on and is off, and the case as text."""
     before, after = ([*_settings(side, path)] for side in sides)
-    for had, old in before if before != after else ():
-        for has, new in after:
-            if same(old, new) or not (is_on(old) and is_off(new)):
-                continue
+    for (had, old), (has, new) in product(before, after) if before != after else ():
+        if is_on(old) and is_off(new) and not same(old, new):
             conditions = dict.fromkeys((*had, *has))
             needed = [*map(in_words, conditions)]
             needed += [f"{text(old)} was on"] * is_intrinsic(old) + [f"{text(new)} is off"] * is_intrinsic(new)
@@ -160,15 +158,10 @@ def _indexes(table: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
 
 
 def _is_on(value: Json) -> bool:
-    """Return whether a setting is on, or may be, because a parameter decides it."""
-    return is_intrinsic(value) or _lower(value) in ("true", "active")
+    """Return whether a setting is on, or may be, because a parameter decides it. "True" is on, too."""
+    return is_intrinsic(value) or str(canonical(value)).lower() in ("true", "active")
 
 
 def _is_off(value: Json) -> bool:
     """Return whether a setting is off, or may be, because a parameter decides it."""
-    return value is None or is_intrinsic(value) or _lower(value) in ("false", "inactive")
-
-
-def _lower(value: Json) -> str:
-    """Return a setting in lower case, because CloudFormation also takes "True" in quotes."""
-    return str(canonical(value)).lower()
+    return value is None or is_intrinsic(value) or str(canonical(value)).lower() in ("false", "inactive")

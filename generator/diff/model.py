@@ -68,9 +68,9 @@ class Resource:
     id: str
     type: str
     change: Change
-    replacement: Certainty
-    properties: tuple[Property, ...]
-    notes: tuple[str, ...]
+    replacement: Certainty = Certainty.NONE
+    properties: tuple[Property, ...] = ()
+    notes: tuple[str, ...] = ()
     removal: Certainty = Certainty.NONE
     """Possible if a condition decides whether the resource still exists."""
 

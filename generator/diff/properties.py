@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from typing import NamedTuple
 
 from generator.diff.iam.grants import DEFAULT_VERSION, canonical_document, is_document
 from generator.diff.model import Property
@@ -19,28 +18,35 @@ NAMING_KEYS = ("IndexName", "AttributeName", "PolicyName", "Key", "Name", "Sid",
 Unordered = frozenset[str]
 
 
-def changes(old: Json, new: Json, path: str, unordered: Unordered = frozenset()) -> Iterator[Property]:
-    """Yield every place that differs. Lists named in `unordered` are compared as sets."""
+def changes(
+    old: Json, new: Json, path: str, unordered: Unordered = frozenset(), typed: str | None = None
+) -> Iterator[Property]:
+    """Yield every place that differs. Lists named in `unordered` are compared as sets.
+
+    At the path `typed` and below, numbers and booleans are not the same as their texts.
+    """
+    is_typed = typed is not None and re.match(rf"{typed}(\W|$)", path) is not None
     are_documents = is_document(old) and is_document(new)
     if path == "DependsOn" or (isinstance(old, list) and isinstance(new, list)):  # DependsOn is one name or a list.
-        yield from _list_changes(as_list(old), as_list(new), path, unordered)
+        left, right = as_list(old), as_list(new)
+        pair = _paired_as_set if path.rpartition(".")[2] in unordered else _paired_in_order
+        for before, after in pair(left, right, is_typed):
+            index = before if after is None else after
+            old_item = None if before is None else left[before]
+            new_item = None if after is None else right[after]
+            yield from changes(old_item, new_item, f"{path}[{index}]", unordered, typed)
     elif are_documents and same(old, new):
         return
     elif _is_structure(old, path) and _is_structure(new, path):
         for key in dict.fromkeys([*old, *new]):
-            yield from changes(old.get(key), new.get(key), _below(path, key), unordered)
-    elif are_documents and (versions := _versions(old, new)):
-        yield Property(f"{path}.Version", *versions)
+            yield from changes(old.get(key), new.get(key), _below(path, key), unordered, typed)
+    elif are_documents and str(old.get("Version", DEFAULT_VERSION)) != str(new.get("Version", DEFAULT_VERSION)):
+        # No grant shows the version of a policy.
+        yield Property(f"{path}.Version", *(side.get("Version", DEFAULT_VERSION) for side in (old, new)))
         if not same({**old, "Version": ""}, {**new, "Version": ""}):
             yield Property(path, old, new)
-    elif are_documents or not same(old, new):
+    elif not same(old, new, is_typed=is_typed):
         yield Property(path, old, new)
-
-
-def _versions(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[Json, Json] | None:
-    """Return both policy versions if they differ. No grant shows them."""
-    before, after = (side.get("Version", DEFAULT_VERSION) for side in (old, new))
-    return None if str(before) == str(after) else (before, after)
 
 
 def _is_structure(value: Json, path: str) -> bool:
@@ -55,37 +61,30 @@ def _below(path: str, key: str) -> str:
     return f"{path}.{key}".lstrip(".") if simple else f"{path}[{json.dumps(key, ensure_ascii=False)}]"
 
 
-def _list_changes(old: list[Json], new: list[Json], path: str, unordered: Unordered) -> Iterator[Property]:
-    pair = _paired_as_set if path.rpartition(".")[2] in unordered else _paired_in_order
-    for before, after in pair(old, new):
-        index = before if after is None else after
-        old_item = None if before is None else old[before]
-        new_item = None if after is None else new[after]
-        yield from changes(old_item, new_item, f"{path}[{index}]", unordered)
-
-
 Pairs = Iterator[tuple[int | None, int | None]]
 
 
-def _paired_in_order(old: list[Json], new: list[Json]) -> Pairs:
+def _paired_in_order(old: list[Json], new: list[Json], is_typed: bool) -> Pairs:
     if len(old) == len(new):
         yield from zip(range(len(old)), range(len(new)), strict=True)
         return
-    matcher = SequenceMatcher(None, [identity(item) for item in old], [identity(item) for item in new], autojunk=False)
-    for kind, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+    left, right = ([identity(item, is_typed) for item in side] for side in (old, new))
+    for kind, old_start, old_end, new_start, new_end in SequenceMatcher(
+        None, left, right, autojunk=False
+    ).get_opcodes():
         if kind != "equal":
             yield from zip_longest(range(old_start, old_end), range(new_start, new_end))
 
 
-def _paired_as_set(old: list[Json], new: list[Json]) -> Pairs:
+def _paired_as_set(old: list[Json], new: list[Json], is_typed: bool) -> Pairs:
     """Pair the items of two lists by name, then the rest in order. Leaves out items that are in both."""
     left, right = list(range(len(old))), list(range(len(new)))
     for alike in (identity, _name):
         by_name: dict[str | None, list[int]] = {}
         for other in right:
-            by_name.setdefault(alike(new[other]), []).append(other)
+            by_name.setdefault(alike(new[other], is_typed), []).append(other)
         for index in list(left):
-            name = alike(old[index])
+            name = alike(old[index], is_typed)
             if name is not None and by_name.get(name):
                 match = by_name[name].pop(0)
                 left.remove(index)
@@ -95,62 +94,37 @@ def _paired_as_set(old: list[Json], new: list[Json]) -> Pairs:
     yield from zip_longest(left, right)
 
 
-def _name(item: Json) -> str | None:
+def _name(item: Json, is_typed: bool) -> str | None:
     keys = [key for key in NAMING_KEYS if isinstance(item, Mapping) and key in item]
-    return identity(item[keys[0]]) if keys else None
+    return identity(item[keys[0]], is_typed) if keys else None
 
 
-def normal(value: Json) -> Json:
-    """Return a form that is equal for values with the same meaning. It is for comparison only."""
+def normal(value: Json, is_typed: bool = False) -> Json:
+    """Return a form that is equal for values with the same meaning. It is for comparison only.
+
+    If it is typed, numbers and booleans are not equal to their texts, except in policies and functions.
+    """
     if isinstance(value, dict) and not is_intrinsic(value):
         if is_document(value):
             return canonical_document(value)
-        return {str(key): normal(inner) for key, inner in value.items()}
-    return [normal(item) for item in value] if isinstance(value, list) else canonical(value)
+        return {str(key): normal(inner, is_typed) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [normal(item, is_typed) for item in value]
+    if is_typed and isinstance(value, bool | int | float):
+        return ["boolean" if isinstance(value, bool) else "number", value]
+    return canonical(value)
 
 
-def same(old: Json, new: Json) -> bool:
+def same(old: Json, new: Json, *, is_typed: bool = False) -> bool:
     """Return whether two values mean the same."""
     if type(old) is type(new) and not isinstance(old, list | dict) and old == new:
         return True  # True for most values, so the slower comparison is rare.
-    return bool(normal(old) == normal(new))
+    return bool(normal(old, is_typed) == normal(new, is_typed))
 
 
-class Typed(NamedTuple):
-    """A number or a boolean that is not the same as its text."""
-
-    kind: str
-    value: float | bool
-
-
-def typed(value: Json) -> Json:
-    """Return the value with numbers and booleans kept distinct from text, except in policies."""
-    match value:
-        case dict():
-            is_read_as_text = is_intrinsic(value) or is_document(value)
-            return value if is_read_as_text else {key: typed(inner) for key, inner in value.items()}
-        case list():
-            return [typed(item) for item in value]
-        case bool() | int() | float():
-            return Typed("boolean" if isinstance(value, bool) else "number", value)
-    return value
-
-
-def untyped(value: Json) -> Json:
-    """Return the value as it was before `typed`."""
-    match value:
-        case Typed():
-            return value.value
-        case dict():
-            return {key: untyped(inner) for key, inner in value.items()}
-        case list():
-            return [untyped(item) for item in value]
-    return value
-
-
-def identity(value: Json) -> str:
+def identity(value: Json, is_typed: bool = False) -> str:
     """Return a text that is equal for values that mean the same."""
-    return json.dumps(normal(value), sort_keys=True)
+    return json.dumps(normal(value, is_typed), sort_keys=True)
 
 
 def literal(value: Json) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -91,9 +91,9 @@ class Family(NamedTuple):
 
     def is_deployed(self, resource: Resource) -> bool:
         """Return whether a changed resource takes effect only with a deployment."""
-        paths = (change.path.removeprefix("Properties.") for change in resource.properties)
-        is_api = resource.type == self.api
-        return any(path.startswith(self.of_api) for path in paths) if is_api else resource.type in self.parts
+        if resource.type != self.api:
+            return resource.type in self.parts
+        return any(change.path.removeprefix("Properties.").startswith(self.of_api) for change in resource.properties)
 
 
 FAMILIES = {
@@ -145,7 +145,7 @@ class Rejections:
 
     def added_to(self, resource: Resource) -> Resource:
         """Return the resource with the reasons for which CloudFormation refuses the update, if it does."""
-        found = [*self._refused(resource), *self._name_kept(resource), *self._name_taken(resource)]
+        found = [*self._refused(resource), *self._name_in_use(resource)]
         rejected = worst(certainty for certainty, _ in found)
         reasons = dict.fromkeys(reason for certainty, reason in found if certainty == rejected != Certainty.NONE)
         return replace(resource, rejected=rejected, rejection="; ".join(reasons)) if reasons else resource
@@ -159,32 +159,29 @@ class Rejections:
         before, after = self._before.get(resource.id, {}), self._after.get(resource.id, {})
         for key, (reason, default) in REFUSED.get(resource.type, {}).items():
             old, new = (_set(as_mapping(side.get("Properties")).get(key), default) for side in (before, after))
-            conditions = [side.get("Condition") for side in (before, after)]
             if not same(old, new):
+                conditions = [before.get("Condition"), after.get("Condition")]
                 yield self._comparison.difference(old, new, conditions), reason.format(key)
 
-    def _name_kept(self, resource: Resource) -> Iterator[Reason]:
-        """Yield the reason if a resource is replaced but keeps its name.
+    def _name_in_use(self, resource: Resource) -> Iterator[Reason]:
+        """Yield the reason if a resource is replaced but keeps its name, or if another one of the old template has it.
 
         Source: CloudFormation template reference, "Name type": no update that replaces a custom-named resource is
         possible.
         """
-        key, name = _name_property(resource.type), _name(self._after.get(resource.id, {}))
-        if name is not None and _is_replaced_otherwise(resource, f"Properties.{key}"):
+        after = self._after.get(resource.id, {})
+        key, name = _name_property(resource.type), _name(after)
+        if name is None:
+            return
+        written = text(_name(self._new.resources[resource.id]))
+        if _is_replaced_otherwise(resource, f"Properties.{key}"):
             certainty = least([resource.replacement, self._name_clash(resource.id, resource.id)])
-            written = text(_name(self._new.resources[resource.id]))
             reason = f"CloudFormation cannot replace a resource while its {key} stays {written}: change the name, too"
             yield certainty, reason
-
-    def _name_taken(self, resource: Resource) -> Iterator[Reason]:
-        """Yield the reason if a resource takes a name that still belongs to another resource of the old template."""
-        after = self._after.get(resource.id, {})
-        key = _name_property(resource.type)
-        if _name(after) is None or same(_name(self._before.get(resource.id, {})), _name(after)):
+        if same(_name(self._before.get(resource.id, {})), name):
             return
         for other in self._holders.get(_type(after), ()):
             if other != resource.id:
-                written = text(_name(self._new.resources[resource.id]))
                 remedy = "" if other in self._new.resources else f"keep the logical id {other}, or "
                 yield (
                     self._name_clash(other, resource.id),
@@ -242,24 +239,20 @@ def _name(resource: Mapping[str, Json]) -> Json:
     return None if key is None else as_mapping(resource.get("Properties")).get(key)
 
 
-def stale_deployments(resources: Iterable[Resource], old: Template, new: Template) -> Iterator[Resource]:
+def stale_deployments(resources: Sequence[Resource], old: Template, new: Template) -> Iterator[Resource]:
     """Yield each deployment of a changed API that keeps its logical id, so CloudFormation creates no new one."""
-    resources = list(resources)
     for kind, family in FAMILIES.items():
-        changed = [resource for resource in resources if family.is_deployed(resource)]
+        changed = [resource.id for resource in resources if family.is_deployed(resource)]
         for name in sorted({*new.of_type(kind)} & {*old.of_type(kind)}) if changed else ():
             api = new.properties(name).get(family.api_key)
-            parts = [one.id for one in changed if _is_part_of(one.id, api, family.api_key, old, new)]
+            parts = ", ".join(part for part in changed if _is_part_of(part, api, family.api_key, old, new))
             if parts and not _deploys_itself(api, new):
-                note = (
-                    f"keeps its logical id: the stage goes on serving the API without the changes of {', '.join(parts)}"
-                )
-                yield Resource(name, kind, Change.CHANGED, Certainty.NONE, (), (f"{note}; rename the deployment",))
+                note = f"keeps its logical id: the stage goes on serving the API without the changes of {parts}"
+                yield Resource(name, kind, Change.CHANGED, notes=(f"{note}; rename the deployment",))
 
 
 def _is_part_of(part: str, api: Json, key: str, old: Template, new: Template) -> bool:
-    resource = new.resources.get(part) or old.resources[part]
-    own_api = as_mapping(resource.get("Properties")).get(key)
+    own_api = (new if part in new.resources else old).properties(part).get(key)
     return same(own_api, api) if own_api is not None else part in names(api)
 
 

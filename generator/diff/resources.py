@@ -11,7 +11,7 @@ from generator.diff.equality import DeploymentComparison
 from generator.diff.iam.grants import in_words
 from generator.diff.losses import changed_notes, protection_notes, removal_notes, replacement_notes
 from generator.diff.model import API_DEPLOYMENT_TYPES, RESOURCE_GENERATORS, TABLE, Change, Property, Resource
-from generator.diff.properties import changes, literal, typed, untyped
+from generator.diff.properties import changes, literal
 from generator.diff.redefinitions import Pair, Redefinitions, Replacements
 from generator.diff.rejections import Rejections, stale_deployments
 from generator.diff.sam import CREATED, WRITTEN, as_made, may_stay, with_created
@@ -38,49 +38,47 @@ def resources(
 
     `views` are those of the redefinitions. `renamed` are the deployments with a new logical id.
     """
-    differing = [_deployed(*ids, _type(new.resources[ids[1]])) for ids in renamed.items()]
-    written = _with_created((old, new), (old, new))
-    distinct = _with_created(redefinitions.with_distinct_names, (old, new))
+    note = "expected: the API changed, and a new deployment brings the change to the stage"
+    differing = [
+        Resource(
+            new_id,
+            _type(new.resources[new_id]),
+            Change.CHANGED,
+            properties=(Property("LogicalId", old_id, new_id),),
+            notes=(note,),
+        )
+        for old_id, new_id in renamed.items()
+    ]
+    written = with_created((old, new), (old, new))
+    distinct = with_created(redefinitions.with_distinct_names, (old, new))
     before, after = (side.resources for side in written)
     for name in dict.fromkeys([*after, *before]):
         if name in before and name in after:
-            sides, distinct_sides = _resource_of(written, name), _resource_of(distinct, name)
+            sides, distinct_sides = (_comparable(pair, name) for pair in (written, distinct))
             unprotected = _unprotected(name, views, redefinitions.comparison)
             differing += _changed(name, sides, distinct_sides, redefinitions.comparison, unprotected)
+        elif name in after:
+            notes = (after[name][CREATED],) if CREATED in after[name] else ()
+            differing.append(Resource(name, _type(after[name]), Change.ADDED, notes=notes))
         else:
-            differing.append(_only_on_one_side(name, before.get(name), after.get(name), written[1]))
+            differing.append(_removed(name, before[name], written[1]))
     differing = _with_dependants(differing, written[1])
     differing += [stale for stale in stale_deployments(differing, *written) if stale.id not in renamed.values()]
     rejections = Rejections(written, distinct, redefinitions.comparison)
     return sorted(map(rejections.added_to, differing), key=_urgency)
 
 
-def _with_created(sides: Pair, written: Pair) -> Pair:
-    """Return both templates with the resources that SAM creates for functions on both sides.
-
-    `written` are the same templates with the names that their authors gave.
-    """
-    functions = written[0].resources.keys() & written[1].resources.keys()
-    old, new = (with_created(side, functions, stated) for side, stated in zip(sides, written, strict=True))
-    return old, new
-
-
-def _resource_of(sides: Pair, name: str) -> ResourcePair:
+def _comparable(sides: Pair, name: str) -> ResourcePair:
     """Return a resource of both templates, with types that can be compared."""
     old, new = (side.resources[name] for side in sides)
     return (old, new) if _type(old) == _type(new) else (as_made(old), as_made(new))
 
 
-def _only_on_one_side(name: str, old: Json, new: Json, template: Template) -> Resource:
-    resource = old or new
-    change = Change.ADDED if old is None else Change.REMOVED
-    notes = [resource[CREATED]] if CREATED in resource else []
-    removal = Certainty.NONE
-    if old is not None:
-        removal = Certainty.POSSIBLE if CONDITION in old or may_stay(old, template) else Certainty.CERTAIN
-        notes += [_existence(old[CONDITION])] if CONDITION in old else []
-        notes += removal_notes(old)
-    return Resource(name, _type(resource), change, Certainty.NONE, (), tuple(notes), removal)
+def _removed(name: str, old: Mapping[str, Json], new: Template) -> Resource:
+    notes = [old[CREATED]] if CREATED in old else []
+    notes += [_existence(old[CONDITION])] if CONDITION in old else []
+    removal = Certainty.POSSIBLE if CONDITION in old or may_stay(old, new) else Certainty.CERTAIN
+    return Resource(name, _type(old), Change.REMOVED, notes=(*notes, *removal_notes(old)), removal=removal)
 
 
 def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[str, str]]:
@@ -101,11 +99,6 @@ def with_new_deployment(old: Template, new: Template) -> tuple[Template, dict[st
     replacements = Replacements(parameters={name: {"Ref": new_name} for name, new_name in renamed.items()})
     resources_ = {renamed.get(name, name): replacements.value(resource) for name, resource in old.resources.items()}
     return replace(old, resources=resources_), renamed
-
-
-def _deployed(old_id: str, new_id: str, kind: str) -> Resource:
-    note = "expected: the API changed, and a new deployment brings the change to the stage"
-    return Resource(new_id, kind, Change.CHANGED, Certainty.NONE, (Property("LogicalId", old_id, new_id),), (note,))
 
 
 def _unprotected(name: str, views: Iterable[Pair], comparison: DeploymentComparison) -> list[str]:
@@ -134,7 +127,9 @@ def _changed(
     is_decisive = any(_is_decisive(kind, path) for path in differing)
     if not (differing or unprotected) or (CREATED in new and not is_decisive):
         return
-    replacement, notes = _replacement(old, new, differing.values())
+    replacement = worst(_replacements(old, new, differing.values()))
+    is_guess = replacement == Certainty.POSSIBLE and not schema(kind).known
+    notes = [f"no schema states which change replaces {kind}"] if is_guess else []
     removal = Certainty.NONE
     condition = differing[CONDITION][0].new if CONDITION in differing else None
     if condition is not None and not comparison.implies(*(side.get(CONDITION) for side in distinct)):
@@ -175,36 +170,33 @@ def _existence(condition: Json) -> str:
 
 
 def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Property]:
-    before, after = (_with_properties(side) for side in (old, new))
-    for change in changes(before, after, "", schema(_type(new)).unordered):
-        yield replace(change, old=untyped(change.old), new=untyped(change.new))
-
-
-def _with_properties(resource: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return the resource with Properties, so that each property is compared by itself."""
-    properties = resource.get("Properties") or {}
-    key = TYPED.get(_type(resource))
-    kept = {name: value for name, value in resource.items() if name not in (CREATED, WRITTEN)}
-    return {**kept, "Properties": {**properties, key: typed(properties[key])} if key in properties else properties}
+    """Yield what differs, property by property even if one side has none."""
+    before, after = (
+        {
+            key: value
+            for key, value in {**side, "Properties": side.get("Properties") or {}}.items()
+            if key not in (CREATED, WRITTEN)
+        }
+        for side in (old, new)
+    )
+    typed = f"Properties.{TYPED[_type(new)]}" if _type(new) in TYPED else None
+    return changes(before, after, "", schema(_type(new)).unordered, typed)
 
 
 def _is_decisive(kind: str, path: str) -> bool:
     return path == CONDITION or schema(kind).replacement(path) != Certainty.NONE
 
 
-def _replacement(
+def _replacements(
     old: Mapping[str, Json], new: Mapping[str, Json], differing: Iterable[tuple[Property, Certainty]]
-) -> tuple[Certainty, list[str]]:
+) -> Iterator[Certainty]:
+    """Yield how certain it is that each of the differing properties replaces the resource."""
     kind = _type(new)
     if _type(old) != kind:
-        return Certainty.CERTAIN, []
-    effects = []
+        yield Certainty.CERTAIN
     for change, differs in differing:
         effect = _key_type(old, new, change.path) if kind == TABLE else None
-        effect = effect or schema(kind).replacement(change.path)
-        effects.append(least([effect, differs]))
-    is_guess = worst(effects) == Certainty.POSSIBLE and not schema(kind).known
-    return worst(effects), [f"no schema states which change replaces {kind}"] if is_guess else []
+        yield least([effect or schema(kind).replacement(change.path), differs])
 
 
 def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Certainty | None:
@@ -243,9 +235,7 @@ def _with_dependants(resources: list[Resource], new: Template) -> list[Resource]
     while queue:
         root = queue.pop(0)
         for name, path in _create_only_references(new, root):
-            resource = by_id.get(name) or Resource(
-                name, _type(new.resources[name]), Change.CHANGED, Certainty.NONE, (), ()
-            )
+            resource = by_id.get(name) or Resource(name, _type(new.resources[name]), Change.CHANGED)
             note = f"{path} refers to {root}, which is replaced"
             if resource.change != Change.CHANGED or note in resource.notes:
                 continue

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
+from generator.diff.redefinitions import Pair
 from generator.template.evaluation import Evaluator, Unknown
 from generator.template.intrinsics import SAM, Json, as_mapping, text
 from generator.template.model import Template
@@ -55,6 +56,9 @@ BECOMES = {
 OTHER_NAMES = {kind: {"Body": "DefinitionBody"} for kind in (f"{SAM}Api", f"{SAM}HttpApi")}
 """By type of SAM: the properties of the type that it becomes which SAM names differently."""
 
+NESTED = {"InlineCode": ("Code", "ZipFile"), "ImageUri": ("Code", "ImageUri"), "Tracing": ("TracingConfig", "Mode")}
+"""Properties of a SAM function, with the property and the key that AWS::Lambda::Function has for each."""
+
 IN_CODE = (SAM_FUNCTION, f"{SAM}LayerVersion")
 IN_S3 = {
     SAM_FUNCTION: {"Code": "CodeUri"},
@@ -65,11 +69,17 @@ IN_S3 = {
 """By type of SAM: properties with a place in S3, by the name that they have in the type that it becomes."""
 
 
-def with_created(template: Template, functions: Collection[str], stated: Template) -> Template:
-    """Return the template with the resources that SAM creates for these functions, as far as they are stated.
+def with_created(sides: Pair, stated: Pair) -> Pair:
+    """Return both templates with the resources that SAM creates for functions on both sides, as far as they are stated.
 
-    `stated` is the same template with the names that its author gave. It decides the name of an alias.
+    `stated` are the same templates with the names that their authors gave. They decide the name of an alias.
     """
+    shared = stated[0].resources.keys() & stated[1].resources.keys()
+    old, new = (_with_created(*pair, shared) for pair in zip(sides, stated, strict=True))
+    return old, new
+
+
+def _with_created(template: Template, stated: Template, functions: Collection[str]) -> Template:
     aliases = Evaluator(stated)
     created = {
         name: resource
@@ -104,36 +114,32 @@ def may_stay(alias: Mapping[str, Json], template: Template) -> bool:
 
 
 def _created(function: str, template: Template, alias: Mapping[str, Json]) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    resource = template.resources[function]
+    condition = {key: value for key, value in resource.items() if key == "Condition"}
     properties = template.properties(function)
+
+    def made(kind: str, content: Mapping[str, Json], reason: str, **attributes: Json) -> Mapping[str, Json]:
+        present = {key: value for key, value in content.items() if value is not None}
+        return {"Type": kind, "Properties": present, CREATED: f"SAM creates it {reason}", **condition, **attributes}
+
     if alias:
         version = {"Fn::GetAtt": [f"{function}Version", "Version"]}
         content = {"FunctionName": {"Ref": function}, "Name": alias["Name"], "FunctionVersion": version}
-        reason, name = f"SAM creates it for {ALIAS} of {function}", f"{function}Alias{alias['Name']}"
-        name, resource = _resource(template, function, name, "AWS::Lambda::Alias", reason, content)
-        yield name, {**resource, WRITTEN: alias[WRITTEN], **_existence(properties.get(ALIAS))}
+        attributes = {WRITTEN: alias[WRITTEN], **_existence(properties.get(ALIAS))}
+        made_alias = made("AWS::Lambda::Alias", content, f"for {ALIAS} of {function}", **attributes)
+        yield f"{function}Alias{alias['Name']}", made_alias
     url = properties.get("FunctionUrlConfig")
     if isinstance(url, Mapping):
         content = {"TargetFunctionArn": {"Ref": function}, "Qualifier": alias.get("Name")}
-        reason = f"SAM creates it for FunctionUrlConfig of {function}"
-        name, resource = _resource(template, function, f"{function}Url", "AWS::Lambda::Url", reason, content)
-        yield name, {**resource, **_existence(url)}
+        reason = f"for FunctionUrlConfig of {function}"
+        yield f"{function}Url", made("AWS::Lambda::Url", content, reason, **_existence(url))
     if "Role" not in properties:
-        reason = f"SAM creates it because {function} has no Role"
-        yield _resource(template, function, f"{function}Role", "AWS::IAM::Role", reason, {})
+        yield f"{function}Role", made("AWS::IAM::Role", {}, f"because {function} has no Role")
     for event, content in as_mapping(properties.get("Events")).items():
         if (kind := EVENTS.get(str(as_mapping(content).get("Type")))) is not None:
-            event_properties = as_mapping(content.get("Properties"))
-            decisive = {other: event_properties[key] for key, other in SAME_NAMES.items() if key in event_properties}
-            reason = f"SAM creates it for Events.{event} of {function}"
-            yield _resource(template, function, f"{function}{event}", kind, reason, decisive)
-
-
-def _resource(
-    template: Template, function: str, name: str, kind: str, reason: str, properties: Mapping[str, Json]
-) -> tuple[str, Mapping[str, Json]]:
-    condition = {key: value for key, value in template.resources[function].items() if key == "Condition"}
-    present = {key: value for key, value in properties.items() if value is not None}
-    return name, {"Type": kind, "Properties": present, CREATED: reason, **condition}
+            stated = as_mapping(content.get("Properties"))
+            decisive = {other: stated[key] for key, other in SAME_NAMES.items() if key in stated}
+            yield f"{function}{event}", made(kind, decisive, f"for Events.{event} of {function}")
 
 
 def _existence(value: Json) -> Mapping[str, Json]:
@@ -161,8 +167,7 @@ def with_same_types(old: Template, new: Template, *kept_types: str) -> tuple[Tem
 def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return a resource of SAM as the type that it becomes, with the names that its properties have there."""
     kind = str(resource.get("Type"))
-    generated = BECOMES.get(kind)
-    if generated is None:
+    if kind not in BECOMES:
         return resource
     properties = dict(as_mapping(resource.get("Properties")))
     for name, sam_name in {**MADE_BY_SAM.get(kind, ("", {}))[1], **OTHER_NAMES.get(kind, {})}.items():
@@ -172,28 +177,19 @@ def as_made(resource: Mapping[str, Json]) -> Mapping[str, Json]:
         if (location := _location(properties.get(sam_name), kind)) is not None:
             properties[name] = location
             del properties[sam_name]
-    if kind == SAM_FUNCTION:
-        _make_function(properties)
-    if kind == f"{SAM}SimpleTable":
-        key = as_mapping(properties.get("KeySchema")) or {"Name": "id", "Type": "String"}
-        kind_of_key = str(key.get("Type", "String"))[:1]
-        properties["KeySchema"] = [{"AttributeName": key.get("Name"), "KeyType": "HASH"}]
-        properties["AttributeDefinitions"] = [{"AttributeName": key.get("Name"), "AttributeType": kind_of_key}]
-    return {**resource, "Type": generated, "Properties": properties}
-
-
-def _make_function(properties: dict[str, Json]) -> None:
-    """Replace the properties of a SAM function that have another form in AWS::Lambda::Function."""
-    for sam_name, name, key in (
-        ("InlineCode", "Code", "ZipFile"),
-        ("ImageUri", "Code", "ImageUri"),
-        ("Tracing", "TracingConfig", "Mode"),
-    ):
+    for sam_name, (name, key) in NESTED.items() if kind == SAM_FUNCTION else ():
         if sam_name in properties:
             properties[name] = {key: properties.pop(sam_name)}
-    if isinstance(queue := properties.get("DeadLetterQueue"), Mapping):
+    if kind == SAM_FUNCTION and isinstance(queue := properties.get("DeadLetterQueue"), Mapping):
         del properties["DeadLetterQueue"]
         properties["DeadLetterConfig"] = {key: value for key, value in queue.items() if key != "Type"}
+    if kind == f"{SAM}SimpleTable":
+        key_schema = as_mapping(properties.get("KeySchema")) or {"Name": "id", "Type": "String"}
+        attribute = {"AttributeName": key_schema.get("Name")}
+        properties["KeySchema"] = [{**attribute, "KeyType": "HASH"}]
+        key_type = str(key_schema.get("Type", "String"))[:1]
+        properties["AttributeDefinitions"] = [{**attribute, "AttributeType": key_type}]
+    return {**resource, "Type": BECOMES[kind], "Properties": properties}
 
 
 def _location(value: Json, kind: str) -> Json:
