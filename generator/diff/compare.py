@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 from collections.abc import Iterator, Mapping
 
-from generator.diff.code import handlers
+from generator.checks.quota.functions import FUNCTION_TYPES
 from generator.diff.iam.access import Coverage, accesses
 from generator.diff.iam.not_compared import not_compared
-from generator.diff.model import Alarm, Cost, Difference, Effect, Part, Property
-from generator.diff.properties import changes, same
+from generator.diff.model import Alarm, Cost, Difference, Effect, Handler, Part, Property
+from generator.diff.properties import changes, literal, same
 from generator.diff.redefinitions import Redefinitions, with_new_names
 from generator.diff.reservations import Room, reservations
 from generator.diff.resources import resources, with_new_deployment
 from generator.diff.sam import with_same_types
 from generator.template.dependencies import dependencies
 from generator.template.evaluation import known
-from generator.template.intrinsics import Json, as_mapping, text
+from generator.template.intrinsics import Json, as_mapping, template_text, text
 from generator.template.model import Template
 from generator.template.schemas import Certainty, schema
 from generator.template.transforms import SAM_FUNCTION
@@ -26,6 +28,13 @@ ALARM_SETTINGS = (
     *("ExtendedStatistic", "TreatMissingData", "MetricName", "ActionsEnabled", "AlarmActions"),
     *("Namespace", "Dimensions", "Metrics", "Unit"),
 )
+
+INLINE = ("Code.ZipFile", "InlineCode")
+"""Paths of inline code, of AWS::Lambda::Function and of AWS::Serverless::Function."""
+
+CODE_PROPERTIES = ("Code", "CodeUri", "InlineCode", "ImageUri", "ImageConfig", "Layers", "Handler")
+"""Properties that select the code, of both types."""
+
 NAMED_SECTIONS = {"Parameters": "", "Conditions": "Conditions.", "Mappings": "Mappings.", "Outputs": None}
 """Sections of named parts, with the prefix of references to them. Nothing refers to an output."""
 
@@ -44,7 +53,7 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
         for view in views
         for access in accesses(*with_same_types(*view, SAM_FUNCTION), coverage)
     }
-    code = {handler.id: handler for view in views for handler in handlers(*with_same_types(*view))}
+    code = {handler.id: handler for view in views for handler in _handlers(*with_same_types(*view))}
     alarms = {(alarm.id, alarm.setting): alarm for view in views for alarm in _alarms(*view)}
     return Difference(
         resources=tuple(resources(before, after, redefinitions, views, renamed)),
@@ -101,6 +110,44 @@ def _used_by_resources(template: Template) -> dict[str, set[str]]:
                 found.add(one)
                 waiting += conditions.get(one, ())
     return used
+
+
+def _handlers(old: Template, new: Template) -> Iterator[Handler]:
+    """Yield every function that is new or whose code changed."""
+    before = old.properties_of(*FUNCTION_TYPES)
+    for name, properties in new.properties_of(*FUNCTION_TYPES).items():
+        if lines := list(_changed_lines(before.get(name, {}), properties)):
+            yield Handler(name, "\n".join(lines))
+
+
+def _changed_lines(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
+    """Yield a diff of the inline code, and a line for every other value that was removed or added."""
+    codes = [_inline(old), _inline(new)]
+    # If one side has references, both are written as in an Fn::Sub.
+    write = _with_references if None in map(literal, codes) else literal
+    was, now = (str(write(code)).splitlines() for code in codes)
+    yield from difflib.unified_diff(was, now, "old", "new", lineterm="")
+    for key in CODE_PROPERTIES:
+        for change in changes(old.get(key), new.get(key), key, schema(FUNCTION_TYPES[0]).unordered):
+            for sign, value in (("-", change.old), ("+", change.new)):
+                is_whole = change.path == "Code" and isinstance(value, Mapping)
+                values = {f"Code.{name}": inner for name, inner in value.items()} if is_whole else {change.path: value}
+                yield from (
+                    f"{sign}{path}: {text(inner)}"
+                    for path, inner in values.items()
+                    if inner is not None and path not in INLINE
+                )
+
+
+def _inline(properties: Mapping[str, Json]) -> Json:
+    code = properties.get("Code")
+    inline = code.get("ZipFile") if isinstance(code, Mapping) else properties.get("InlineCode")
+    return "" if inline is None else inline
+
+
+def _with_references(code: Json) -> str:
+    line = template_text(code)
+    return json.dumps(code, indent=1, sort_keys=True) if line is None else line
 
 
 def _alarms(old: Template, new: Template) -> Iterator[Alarm]:

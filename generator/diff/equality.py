@@ -6,6 +6,7 @@ different meanings in the old and the new template; `redefinitions` has made the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from generator.diff.iam.grants import guard_of
@@ -180,19 +181,21 @@ class DeploymentComparison:
 
     def _resolved_difference(self, old: Json, new: Json) -> Certainty:
         """Return how certain it is that two values differ, after conditions and mappings have been resolved."""
+        if same(old, new):
+            return Certainty.NONE
         if old is None or new is None:
             return Certainty.CERTAIN
-        pair = (old, new)
-        if all(isinstance(value, Mapping) and not is_intrinsic(value) for value in pair):
-            return worst(self._resolved_part_difference(old.get(key), new.get(key)) for key in {*old, *new})
-        if all(isinstance(value, list) for value in pair) and len(old) == len(new):
-            return worst(map(self._resolved_part_difference, old, new))
-        if any(isinstance(value, list) or (isinstance(value, Mapping) and not is_intrinsic(value)) for value in pair):
-            return Certainty.POSSIBLE if any(map(is_intrinsic, pair)) else Certainty.CERTAIN
+        if _is_structure(old) and _is_structure(new):
+            return worst(self._resolved_difference(old.get(key), new.get(key)) for key in {*old, *new})
+        if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+            return worst(map(self._resolved_difference, old, new))
+        if any(isinstance(value, list) or _is_structure(value) for value in (old, new)):
+            return Certainty.POSSIBLE if is_intrinsic(old) or is_intrinsic(new) else Certainty.CERTAIN
         return _text_difference(old, new, self._template)
 
-    def _resolved_part_difference(self, old: Json, new: Json) -> Certainty:
-        return Certainty.NONE if same(old, new) else self._resolved_difference(old, new)
+
+def _is_structure(value: Json) -> bool:
+    return isinstance(value, Mapping) and not is_intrinsic(value)
 
 
 def _text_difference(old: Json, new: Json, template: Template) -> Certainty:
@@ -206,7 +209,10 @@ def _text_difference(old: Json, new: Json, template: Template) -> Certainty:
     while left and right and left[-1] == right[-1]:
         left, right = left[:-1], right[:-1]
     if [len(left), len(right)] == [1, 1] and not isinstance(left[0], str) and not isinstance(right[0], str):
-        return _reference_difference(left[0], right[0], template)
+        names = {_referred(left[0]), _referred(right[0])}
+        are_resources = all(not name.startswith("AWS::") and name not in template.parameters for name in names)
+        # Two resources never have the same name or ARN; two parameters may have the same value.
+        return Certainty.CERTAIN if are_resources and len(names) == 2 else Certainty.POSSIBLE
     may_be_equal = (
         _may_be(left, right, template)
         and _may_be(right, left, template)
@@ -218,31 +224,14 @@ def _text_difference(old: Json, new: Json, template: Template) -> Certainty:
 
 def _parts(text: str) -> list[Json]:
     """Split the content of a Fn::Sub into text and references."""
-    parts: list[Json] = []
-    for part in parts_of(text) or []:
-        if parts and isinstance(part, str) and isinstance(parts[-1], str):
-            parts[-1] += part
-        else:
-            parts.append(part)
-    return parts
-
-
-def _reference_difference(old: Json, new: Json, template: Template) -> Certainty:
-    """Return how certain it is that two references have different values.
-
-    Two resources never have the same name or ARN; two parameters may have the same value.
-    """
-    names = [_referred(value) for value in (old, new)]
-    both_resources = all(not name.startswith("AWS::") and name not in template.parameters for name in names)
-    return Certainty.CERTAIN if both_resources and names[0] != names[1] else Certainty.POSSIBLE
+    groups = itertools.groupby(parts_of(text) or [], lambda part: isinstance(part, str))
+    return [part for is_text, group in groups for part in (["".join(group)] if is_text else group)]
 
 
 def _may_be(pattern: list[Json], text: list[Json], template: Template) -> bool:
     """Return whether a text with references may be equal to a text without any."""
-    if not all(isinstance(part, str) for part in text):
-        return True
     allowed = (_pattern(part, template) for part in pattern)
-    return matches(allowed, "".join(text))
+    return not all(isinstance(part, str) for part in text) or matches(allowed, "".join(text))
 
 
 def _pattern(part: Json, template: Template) -> Alternatives:

@@ -258,17 +258,16 @@ def _finds_the_same(tables: tuple[Section, Section], arguments: Json) -> bool:
     if len(arguments) != 3 or not isinstance(arguments[0], str):
         return same(*tables)
     top, inner = (canonical(key) for key in arguments[1:])
-    old, new = (_reached(as_mapping(table.get(arguments[0])), top, inner) for table in tables)
+    old, new = (
+        {
+            (row, key): value
+            for row, values in as_mapping(table.get(arguments[0])).items()
+            for key, value in as_mapping(values).items()
+            if _may_be(top, row) and _may_be(inner, key)
+        }
+        for table in tables
+    )
     return all(same(old[key], new[key]) for key in old.keys() & new.keys())
-
-
-def _reached(table: Mapping[str, Json], top: Json, inner: Json) -> dict[tuple[str, str], Json]:
-    return {
-        (row, key): value
-        for row, values in table.items()
-        for key, value in as_mapping(values).items()
-        if _may_be(top, row) and _may_be(inner, key)
-    }
 
 
 def _may_be(wanted: Json, key: str) -> bool:

@@ -6,6 +6,7 @@ import re
 import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from generator import plans
 from generator.config import files, project
@@ -34,12 +35,37 @@ class Side:
     """False for an environment or file that is new on the other side, or removed from it."""
 
 
+class _Place(NamedTuple):
+    """The place that a user's name of a side stands for."""
+
+    revision: str | None
+    wanted: str
+    """The environment or file, without the revision."""
+    environment: str | None
+    path: Path
+
+
+def _place(name: str) -> _Place:
+    """Return the place of a side: an environment, REVISION:ENV or REVISION:FILE, or a file.
+
+    A file of a project cannot stand in for an environment or a revision of the same name: ./NAME names the file.
+    """
+    revision, colon, wanted = name.partition(":")
+    is_named = name in files.known() or (colon and git.is_revision(name, revision))
+    if _is_readable(Path(name)) and not is_named:
+        return _Place(None, name, None, Path(name))
+    wanted = wanted if colon else name
+    is_file = "/" in wanted or wanted.endswith(SUFFIXES)
+    path = Path(wanted) if is_file else plans.committed(wanted)
+    return _Place(revision if colon else None, wanted, None if is_file else wanted, path)
+
+
 def read_both(old: str, new: str) -> tuple[Side, Side]:
     """Read both sides. One of them need not exist if both are the same environment or file.
 
     Raises UnreadableTemplate with the faults of both.
     """
-    is_same = _wanted(old) == _wanted(new)
+    is_same = _place(old).wanted == _place(new).wanted
     sides = each(lambda name: read(name, may_be_absent=is_same), (old, new), UnreadableTemplate)
     if not any(side.exists for side in sides):
         sides = each(read, (old, new), UnreadableTemplate)
@@ -49,7 +75,7 @@ def read_both(old: str, new: str) -> tuple[Side, Side]:
 def read_since(base: Base, name: str) -> tuple[Side, Side]:
     """Read an environment or a file at the base and at present. Raises UnreadableTemplate."""
     try:
-        old, new = read_both(f"{base.commit}:{_wanted(name)}", name)
+        old, new = read_both(f"{base.commit}:{_place(name).wanted}", name)
     except UnreadableTemplate as error:
         of_name = [fault for fault in error.faults if not fault.where.startswith(base.commit)]
         raise UnreadableTemplate(of_name or error.faults) from None
@@ -61,56 +87,47 @@ def changed_since(base: Base) -> list[str]:
 
     Raises GeneratorError.
     """
-    known = files.known()
     committed = git.names_at(str(base), base.commit, f"{project.templates()}/")
     names = {name.removesuffix(".json") for name in committed if name.endswith(".json")}
-    names = {*known, *(name for name in names if re.fullmatch(ENVIRONMENT_NAME, name))}
+    names = {*files.known(), *(name for name in names if re.fullmatch(ENVIRONMENT_NAME, name))}
     if not names:
         raise unreadable(f"{project.environments()}/", "no environment file here", files.PROJECT_REMEDY)
     return sorted(name for name in names if _has_changed(base, name))
 
 
 def _has_changed(base: Base, name: str) -> bool:
-    for path in (plans.committed(name), project.environments() / f"{name}.toml"):
-        now = text_of(path) if _is_readable(path) else None
-        if now != git.text_at(str(base), base.commit, path):
-            return True
-    return False
+    return any(
+        git.text_at(str(base), base.commit, path) != (text_of(path) if _is_readable(path) else None)
+        for path in (plans.committed(name), project.environments() / f"{name}.toml")
+    )
 
 
 def read(name: str, may_be_absent: bool = False) -> Side:
-    """Return one side: an environment, REVISION:ENV or REVISION:FILE, or a file.
-
-    A file of a project cannot stand in for an environment or a revision of the same name: ./NAME names the file.
-    Raises UnreadableTemplate, unless the side does not exist and need not.
-    """
-    revision, colon, wanted = name.partition(":")
-    if _is_plain_file(name):
-        return Side(name, None, _parsed(name, text_of(Path(name))))
-    if colon:
-        return _at_revision(name, revision, wanted, may_be_absent)
-    path = _path(name)
+    """Return one side. Raises UnreadableTemplate, unless the side does not exist and need not."""
+    revision, _, environment, path = _place(name)
+    if revision is not None:
+        text = git.text_at(name, git.commit(name, revision), path)
+        if text is None and not may_be_absent:
+            raise _missing(name, revision, path)
+        return Side(name, environment, NO_TEMPLATE if text is None else _parsed(name, text), revision, text is not None)
     if _is_readable(path):
-        return Side(name, _environment(name), _parsed(str(path), text_of(path)))
+        return Side(name, environment, _parsed(str(path) if environment else name, text_of(path)))
     if may_be_absent and status(path) is None and name not in files.known():
-        return Side(name, _environment(name), NO_TEMPLATE, exists=False)
-    if _is_file_name(name):
+        return Side(name, environment, NO_TEMPLATE, exists=False)
+    if environment is None:
         is_folder = status(path) is not None
         raise unreadable(
             name, "a folder" if is_folder else "no such file", "name a file" if is_folder else "correct the path"
         )
-    what = "has no template" if name in files.known() else "neither a file nor an environment"
-    raise unreadable(name, f"{what}: {path} is not there", _remedy(name))
-
-
-def _at_revision(name: str, revision: str, wanted: str, may_be_absent: bool) -> Side:
-    path, environment = _path(wanted), _environment(wanted)
-    text = git.text_at(name, git.commit(name, revision), path)
-    if text is not None:
-        return Side(name, environment, _parsed(name, text), revision)
-    if may_be_absent:
-        return Side(name, environment, NO_TEMPLATE, revision, exists=False)
-    raise _missing(name, revision, path)
+    known = files.known()
+    if name in known:
+        raise unreadable(name, f"has no template: {path} is not there", f"run: generator template {name}")
+    remedy = f"name a file, REVISION:ENV, or one of the environments {', '.join(known)}"
+    raise unreadable(
+        name,
+        f"neither a file nor an environment: {path} is not there",
+        remedy if known else files.PROJECT_REMEDY,
+    )
 
 
 def _missing(name: str, revision: str, path: Path) -> UnreadableTemplate:
@@ -139,41 +156,10 @@ def settings(side: Side) -> Environment | None:
     return files.read(table, origin)
 
 
-def _wanted(name: str) -> str:
-    """Return the environment or file that a side names, without its revision."""
-    _, colon, wanted = name.partition(":")
-    return wanted if colon and not _is_plain_file(name) else name
-
-
-def _is_plain_file(name: str) -> bool:
-    revision, colon, _ = name.partition(":")
-    return _is_readable(Path(name)) and name not in files.known() and not (colon and git.is_revision(name, revision))
-
-
-def _remedy(name: str) -> str:
-    known = files.known()
-    if name in known:
-        return f"run: generator template {name}"
-    names = ", ".join(known)
-    return f"name a file, REVISION:ENV, or one of the environments {names}" if known else files.PROJECT_REMEDY
-
-
-def _is_file_name(name: str) -> bool:
-    return "/" in name or name.endswith(SUFFIXES)
-
-
-def _environment(name: str) -> str | None:
-    return None if _is_file_name(name) else name
-
-
 def _is_readable(path: Path) -> bool:
     """Return whether the path can be read, as a file or as a pipe."""
     stats = status(path)
     return stats is not None and not stat.S_ISDIR(stats.st_mode)
-
-
-def _path(name: str) -> Path:
-    return Path(name) if _is_file_name(name) else plans.committed(name)
 
 
 def comparable(document: Json) -> Template:
