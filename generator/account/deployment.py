@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from functools import partial
 
@@ -26,6 +27,7 @@ class Deployment:
     stack_name: str
     neighbour_stack_names: tuple[str, ...]
     """Stacks of the other environments in the account."""
+    today: date
 
     @property
     def environment(self) -> Environment:

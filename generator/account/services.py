@@ -1,15 +1,22 @@
-"""Checks beyond concurrency and SMS: API Gateway, DynamoDB, KMS and the operations topic."""
+"""Checks beyond concurrency and SMS: Lambda's runtime, API Gateway, DynamoDB, KMS and the operations topic."""
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import math
 import shlex
+from datetime import date
+from pathlib import Path
 
 from generator._format import counted, joined
 from generator.account import live_stack
 from generator.account.connection import USE_AWS, Unavailable
 from generator.account.deployment import CheckResult, Deployment, failed, passed, warned
 from generator.stack import names
+from generator.stack.functions import RUNTIME
+
+_RUNTIME_DATES = Path("data", "AdditionalSpecs", "LmbdRuntimeLifecycle.json")
 
 _KEY_REPAIR_COMMANDS = {"PendingDeletion": "cancel-key-deletion", "Disabled": "enable-key"}
 
@@ -18,6 +25,41 @@ _CONSOLES = {"us-gov-": "console.amazonaws-us-gov.com", "cn-": "console.amazonaw
 
 Source: AWS GovCloud (US) User Guide and Amazon Web Services in China, "Getting started".
 """
+
+
+def runtime(deployment: Deployment) -> CheckResult:
+    """Check that AWS still accepts functions with the template's runtime."""
+    dates = runtime_dates().get(RUNTIME)
+    if dates is None:
+        raise Unavailable(f"cfn-lint has no dates for {RUNTIME}", "run: pip install -U cfn-lint")
+    try:
+        is_update = live_stack.find(deployment.account, deployment.stack_name) is not None
+    except Unavailable:
+        is_update = False  # AWS blocks creation earlier than updates.
+    until = dates["update-block" if is_update else "create-block"]
+    what = "updated" if is_update else "created"
+    if until is not None and deployment.today >= date.fromisoformat(until):
+        return failed(
+            f"{RUNTIME} functions can no longer be {what}, since {until}",
+            f"install a newer release of this tool (see its README), then run: {deployment.generate}",
+        )
+    return passed(f"{RUNTIME} functions can be {what}" + (f" until {until}" if until else ""))
+
+
+def runtime_dates() -> dict[str, dict[str, str | None]]:
+    """Return AWS's end-of-life dates by runtime, as cfn-lint ships them, because no AWS API returns them.
+
+    Source: AWS Lambda Developer Guide, "Lambda runtimes". Raises Unavailable if cfn-lint keeps them elsewhere.
+    """
+    spec = importlib.util.find_spec("cfnlint")
+    folders = spec.submodule_search_locations if spec else None
+    try:
+        text = Path((folders or [""])[0], _RUNTIME_DATES).read_text(encoding="utf-8")
+        dates: dict[str, dict[str, str | None]] = json.loads(text)
+    except (OSError, ValueError) as error:
+        reason = f"cfn-lint's runtime dates cannot be read ({error})"
+        raise Unavailable(reason, "run: pip install -U cfn-lint") from error
+    return dates
 
 
 def api_logging_role(deployment: Deployment) -> CheckResult:

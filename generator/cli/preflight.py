@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import sys
 from collections import Counter
@@ -54,7 +55,7 @@ def command(
     region, stack = deployed.place(environment, region, stack_name)
     live = connection.connect(region, profile, endpoint_url)
     neighbours = tuple(map(default_stack_name, judged.neighbours))
-    deployment = Deployment(live, judged.plan, stack, neighbours)
+    deployment = Deployment(live, judged.plan, stack, neighbours, datetime.date.today())
     results = preflight.run(deployment)
     has_passed = preflight.passes(results)
     if format_ == "json":

@@ -42,7 +42,7 @@ Run = Callable[..., Result]
 Ask = Callable[..., dict[str, dict[str, str]]]
 
 IDS = [
-    *("stack", "account-limit", "reserved-elsewhere", "reservations", "update-order", "api-logging-role"),
+    *("stack", "account-limit", "reserved-elsewhere", "reservations", "update-order", "runtime", "api-logging-role"),
     *("api-name", "table-throughput", "key", "operations-topic", "sms-region", "sms-enrolment", "sms-sandbox"),
     *("sms-origination", "sms-spend", "sms-cost", "sms-delivery-log"),
 ]
@@ -76,7 +76,7 @@ def test_text_report_names_the_account_and_counts_results(generator: Run) -> Non
     assert result.stdout.startswith("prod: stack price-alerts-prod in account 123456789012, us-east-1\n")
     assert "fail  sms-sandbox" in result.stdout
     assert "-> verify your test numbers: aws --endpoint-url http" in result.stdout
-    assert result.stdout.endswith("14 passed, 1 failed, 1 warning, 1 skipped\n")
+    assert result.stdout.endswith("15 passed, 1 failed, 1 warning, 1 skipped\n")
 
 
 def test_an_account_of_ten(ask: Ask) -> None:
@@ -427,10 +427,12 @@ def test_without_permissions_every_check_that_calls_aws_is_skipped_and_none_pass
     with serving(Stub(answers)) as stub:
         result = generator("preflight", "prod", "--endpoint-url", stub.url)
     assert result.exit_code == 1
-    passed = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("pass")]
-    assert passed == ["sms-region"]
+    assert [line.split()[1] for line in result.stdout.splitlines() if line.startswith("pass")] == [
+        "runtime",
+        "sms-region",
+    ]
     assert result.stdout.endswith(
-        "1 passed, 0 failed, 0 warnings, 16 skipped\nAWS answered no check, so nothing is known about the account\n"
+        "2 passed, 0 failed, 0 warnings, 16 skipped\nAWS answered no check, so nothing is known about the account\n"
     )
 
 

@@ -47,7 +47,7 @@ def ask_one(id_: str, answers: Mapping[Question, Any], **sms: float) -> CheckRes
     with serving(Stub({**GOOD, **answers})) as stub:
         account = connect("us-east-1", endpoint_url=stub.url)
         plan = Plan(environment, size(environment))
-        deployment = Deployment(account, plan, "price-alerts-prod", ())
+        deployment = Deployment(account, plan, "price-alerts-prod", (), datetime.date(2026, 11, 29))
         return preflight.run(deployment, [id_])[id_]
 
 
