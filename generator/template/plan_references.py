@@ -18,7 +18,7 @@ from generator.template.intrinsics import Json, as_list, as_mapping, whole_numbe
 from generator.template.model import Section
 
 MAX_HOPS = 50
-"""Variables to follow on the way to a value."""
+"""Variables and outputs to follow on the way to a value or a resource."""
 
 MAX_NAME = 2_000
 """Characters of a function's name or ARN, many times what Lambda allows."""
@@ -192,7 +192,7 @@ class References:
         declared = self.declared(resource)
         expression = as_mapping(declared.get("expressions")).get(key)
         scope = _Scope(resource.module, resource.index, declared.get("for_each_expression"))
-        return (target for target in self._followed(expression, scope) if target.type in types)
+        return (target for target in self._followed(expression, scope, set()) if target.type in types)
 
     def declared(self, resource: PlannedResource) -> Section:
         """Return the resource's block of the configuration; empty if there is none."""
@@ -234,20 +234,34 @@ class References:
     def _call(self, names: tuple[str, ...]) -> Section:
         return as_mapping(as_mapping(self._module(names[:-1]).get("module_calls")).get(names[-1]))
 
-    def _followed(self, expression: Json, scope: _Scope) -> Iterator[PlannedResource]:
+    def _followed(
+        self, expression: Json, scope: _Scope, seen: set[tuple[object, ...]], hops: int = MAX_HOPS
+    ) -> Iterator[PlannedResource]:
         """Yield the resources that an expression refers to, also through variables and outputs."""
-        waiting, seen = [(expression, scope)], {(id(expression), scope.module, scope.index)}
-        while waiting:
-            expression, scope = waiting.pop()
-            references = list(_parsed(as_list(as_mapping(expression).get("references"))))
-            own_indexes = self._own_indexes(references, scope)
-            for reference in references:
-                for target in self._step(scope, reference, own_indexes):
-                    if isinstance(target, PlannedResource):
-                        yield target
-                    elif (state := (id(target[0]), target[1].module, target[1].index)) not in seen:
-                        seen.add(state)
-                        waiting.append(target)
+        state = id(expression), scope.module, scope.index
+        if state in seen or hops < 0:
+            return
+        seen.add(state)
+        references = list(_parsed(as_list(as_mapping(expression).get("references"))))
+        own_indexes = self._own_indexes(references, scope)
+        for root, name, index, attribute in references:
+            names = _names(scope.module)
+            behind: Iterable[tuple[Json, _Scope]] = ()
+            if root == "var" and names:
+                call = self._call(names)
+                caller = _Scope(scope.module[:-1], scope.module[-1][1], call.get("for_each_expression"))
+                behind = [(as_mapping(call.get("expressions")).get(name), caller)]
+            elif root == "each":
+                behind = [(scope.for_each, _Scope(scope.module, scope.index, None, is_for_each=True))]
+            elif root == "module" and attribute:
+                outputs = as_mapping(self._module((*names, name)).get("outputs"))
+                output = as_mapping(outputs.get(attribute)).get("expression")
+                modules = _of_index(self._modules.get((scope.module, name), {}), index, own_indexes)
+                behind = [(output, _Scope(module, None, None)) for module in modules]
+            else:
+                yield from _of_index(self._instances.get((scope.module, root, name), {}), index, own_indexes)
+            for other, its_scope in behind:
+                yield from self._followed(other, its_scope, seen, hops - 1)
 
     def _own_indexes(self, references: Sequence[_Reference], scope: _Scope) -> list[Index]:
         """Return the possible indexes of fn[each.key] or fn[var.name], which the plan lists as fn and the variable."""
@@ -255,26 +269,6 @@ class References:
         names = [name for root, name, *_ in references if root == "var"]
         given = [self._value({"references": [f"var.{name}"]}, _names(scope.module)) for name in names]
         return [*([scope.index] if is_own else []), *(index for index in given if isinstance(index, int | str))]
-
-    def _step(
-        self, scope: _Scope, reference: _Reference, own_indexes: Sequence[Index]
-    ) -> Iterator[PlannedResource | tuple[Json, _Scope]]:
-        """Yield the resources that a reference names, or the expressions behind a variable or an output."""
-        root, name, index, attribute = reference
-        names = _names(scope.module)
-        if root == "var" and names:
-            call = self._call(names)
-            inner = _Scope(scope.module[:-1], scope.module[-1][1], call.get("for_each_expression"))
-            yield as_mapping(call.get("expressions")).get(name), inner
-        elif root == "each":
-            yield scope.for_each, _Scope(scope.module, scope.index, None, is_for_each=True)
-        elif root == "module" and attribute:
-            outputs = as_mapping(self._module((*names, name)).get("outputs"))
-            output = as_mapping(outputs.get(attribute)).get("expression")
-            for module in _of_index(self._modules.get((scope.module, name), {}), index, own_indexes):
-                yield output, _Scope(module, None, None)
-        else:
-            yield from _of_index(self._instances.get((scope.module, root, name), {}), index, own_indexes)
 
 
 def _first_two(resources: Iterable[PlannedResource]) -> list[PlannedResource]:
