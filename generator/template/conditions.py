@@ -11,7 +11,6 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import NamedTuple
 
 from generator.template.constraints import accepts, allowed_values
@@ -37,13 +36,10 @@ from generator.template.model import Template, is_list, is_stored
 MAX_COMPARISONS = 64
 """Comparisons that one Fn::Equals may become because of the Fn::Ifs in its sides."""
 
-MAX_SOLUTIONS = 16
-"""Ways in which the parameters of a composed text may form another text. With more, the comparison of the two may be
-true or false."""
-
-MAX_ATTEMPTS = 10_000
-"""Bound on the divisions of a text among the parts of a composed text that may be tried. With more, the comparison of
-the two may be true or false."""
+MAX_SOLUTIONS, MAX_TEXT = 16, 100
+"""Values of a parameter with which a composed text forms another text, and characters of that text. With more, the
+comparison of the two may be true or false.
+"""
 
 
 class Other(NamedTuple):
@@ -351,42 +347,27 @@ class DeploymentSpace:
     def _solve(self, composed: Json, text: str) -> bool:
         """Note the parameter values that make a composed text equal to `text`. Return whether there are no others."""
         parts = parts_of(as_mapping(composed).get("Fn::Sub"))
-        if parts is None or not all(isinstance(part, str) or self._is_text(self._plain(part)) for part in parts):
+        if parts is None or len(text) > MAX_TEXT:
             return False
-        if parts and isinstance(parts[-1], str) and not text.endswith(parts[-1]):
-            return True
-        attempts = self._solutions(parts, text)
-        found = (solution for solution in islice(attempts, MAX_ATTEMPTS) if solution is not None)
-        solutions = list(islice(found, MAX_SOLUTIONS + 1))
-        for solution in solutions[:MAX_SOLUTIONS]:
-            for name, value in solution.items():
-                self._literals[name].add(value)
-        return len(solutions) <= MAX_SOLUTIONS and not any(True for _ in attempts)
+        names = [None if isinstance(part, str) else self._plain(part) for part in parts]
+        if not all(isinstance(part, str) or self._is_text(name) for part, name in zip(parts, names, strict=True)):
+            return False
+        choices = [(part,) if name is None else self._allowed(name) for part, name in zip(parts, names, strict=True)]
+        starts: list[Collection[int]] = [[0]]
+        for texts in choices:
+            starts.append({end for _, end in _spans(text, starts[-1], range(len(text) + 1), texts)})
+        ends, are_all = {len(text)}, True
+        for name, texts, begins in zip(names[::-1], choices[::-1], starts[-2::-1], strict=True):
+            spans = _spans(text, begins, ends, texts)
+            ends = {start for start, _ in spans}
+            if name is not None and texts is None:
+                values = {text[start:end] for start, end in spans}
+                self._literals[name].update(sorted(values)[:MAX_SOLUTIONS])
+                are_all = are_all and len(values) <= MAX_SOLUTIONS
+        return are_all
 
     def _is_text(self, name: str | None) -> bool:
         return name is not None and not is_list(as_mapping(self._template.parameters.get(name)))
-
-    def _solutions(self, parts: list[Json], text: str) -> Iterator[dict[str, str] | None]:
-        """Yield the parameter values with which the parts form the text, and None for each attempt."""
-        yield None
-        if not parts:
-            if not text:
-                yield {}
-            return
-        first, *rest = parts
-        if isinstance(first, str):
-            if text.startswith(first):
-                yield from self._solutions(rest, text.removeprefix(first))
-            return
-        name = str(self._plain(first))
-        allowed = self._allowed(name)
-        for end in range(len(text) + 1):
-            if allowed is None or text[:end] in allowed:
-                for others in self._solutions(rest, text[end:]):
-                    if others is None:
-                        yield None
-                    elif others.get(name, text[:end]) == text[:end]:
-                        yield {**others, name: text[:end]}
 
     def _note_keys(self, arguments: Sequence[Json]) -> None:
         table = as_mapping(self._template.mappings.get(literal_text(arguments[0]) or ""))
@@ -415,6 +396,14 @@ def _with_result(value: Json, name: str, holds: bool) -> Json:
         case list():
             return [_with_result(inner, name, holds) for inner in value]
     return value
+
+
+def _spans(
+    text: str, starts: Collection[int], ends: Collection[int], texts: Collection[str] | None
+) -> set[tuple[int, int]]:
+    """Return the start and the end of every part of a text that is one of `texts`, or anything if that is None."""
+    spans = ((start, end) for start in starts for end in ends if start <= end)
+    return {(start, end) for start, end in spans if texts is None or text[start:end] in texts}
 
 
 def _key(value: Json) -> str:
