@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 INK = "#3d444d"
 """A contrast of 9 to 1 on white."""
 
-SHADES = ("#0b62b0", "#a85200", "#00704c", "#8a3ea8")
-"""Blue, orange, green and purple that colour-blind readers can tell apart, each with a contrast of 5 to 1 on white."""
-STYLES = ("-", "--", "-.", (0, (1, 1.2)))
+LOOKS = (("#0b62b0", "-"), ("#a85200", "--"), ("#00704c", "-."), ("#8a3ea8", (0, (1, 1.2))))
+"""Colours and styles of lines: blue, orange, green and purple that colour-blind readers can tell apart, each with a
+contrast of 5 to 1 on white."""
 LIMIT = {"color": INK, "linewidth": 1.2, "linestyle": (0, (6, 3))}
 """The line of a limit: a reservation, or an account's reservable concurrency."""
 
@@ -109,42 +109,26 @@ def simulation_chart(result: SimulationResult, path: Path | str) -> None:
 def sizing_chart(judged: JudgedPlan, path: Path | str) -> None:
     """Draw an environment's reservations from the lowest rate to the highest that can be sized.
 
-    Raises like `require`.
+    The lines are their total, each function's part, and the account's limit, whose label is on the other side of the
+    environment's own rate. Raises like `require`.
     """
-    environment = judged.environment
-    rates, reserved = planning.staircase(environment)
-    reservable, total = judged.verdict.account.reservable, judged.verdict.total
+    rates, reserved = planning.staircase(judged.environment)
+    reservable, own_rate = judged.verdict.account.reservable, judged.environment.traffic.webhooks_per_hour
     fits = "fits" if judged.verdict.fits else "does not fit"
-    title = f"{judged.name}: {total:,} of {reservable:,} reservable executions, {fits} the account"
-    draw_reservations(rates, reserved, reservable, path, title, environment.traffic.webhooks_per_hour)
-
-
-def draw_reservations(
-    rates_per_hour: Sequence[float],
-    reserved: Mapping[str, Sequence[int]],
-    reservable: int,
-    path: Path | str,
-    title: str,
-    own_rate_per_hour: float,
-) -> None:
-    """Draw the total of all reservations against the rate, each function's part, and the account's limit.
-
-    `reserved` has one number per rate for each function. `own_rate_per_hour` marks the environment's rate; the label of
-    the limit is on the other side. Raises like `require`.
-    """
+    title = f"{judged.name}: {judged.verdict.total:,} of {reservable:,} reservable executions, {fits} the account"
     total = [sum(parts) for parts in zip(*reserved.values(), strict=True)]
     with _figure(title, 1, 4.6, path) as (axis,):
-        axis.step(rates_per_hour, total, where="post", color=INK, linewidth=2.4)
+        axis.step(rates, total, where="post", color=INK, linewidth=2.4)
         names = [(total[-1], f"total: {total[-1]:,}", INK)]
         for position, (name, executions) in enumerate(reserved.items()):
-            shade, style = SHADES[position % len(SHADES)], STYLES[position % len(STYLES)]
-            axis.step(rates_per_hour, executions, where="post", color=shade, linestyle=style, linewidth=1.6)
+            shade, style = LOOKS[position % len(LOOKS)]
+            axis.step(rates, executions, where="post", color=shade, linestyle=style, linewidth=1.6)
             names.append((executions[-1], f"{name.removesuffix('Function')}: {executions[-1]:,}", shade))
-        is_left = own_rate_per_hour * 2 < rates_per_hour[0] + rates_per_hour[-1]
-        _mark_own_rate(axis, own_rate_per_hour, is_left)
+        is_left = own_rate * 2 < rates[0] + rates[-1]
+        _mark_own_rate(axis, own_rate, is_left)
         if reservable <= OFF_THE_CHART * max(total):
             axis.axhline(reservable, **LIMIT)
-            place = (rates_per_hour[-1 if is_left else 0], reservable), (-2 if is_left else 2, 4)
+            place = (rates[-1 if is_left else 0], reservable), (-2 if is_left else 2, 4)
             side = "right" if is_left else "left"
             axis.annotate(f"{reservable:,} reservable", *place, textcoords="offset points", ha=side)
         else:
@@ -153,7 +137,7 @@ def draw_reservations(
         axis.set_ylabel("reserved executions")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axis.set_ylim(bottom=0)
-        _name_lines(axis, rates_per_hour[-1], names)
+        _name_lines(axis, rates[-1], names)
         axis.yaxis.get_major_locator().set_params(integer=True)
 
 
@@ -179,7 +163,7 @@ def _mark_own_rate(axis: Any, own_rate_per_hour: float, is_left: bool) -> None:
 
 def _panel(axis: Any, times: Sequence[float], values: Sequence[float], position: int, title: str, unit: str) -> None:
     """Draw one quantity over time, with its peak in the title."""
-    shade, style = SHADES[position % len(SHADES)], STYLES[position % len(STYLES)]
+    shade, style = LOOKS[position]
     axis.plot(times, values, color=shade, linestyle=style, linewidth=1.4)
     axis.fill_between(times, values, color=shade, alpha=0.15, linewidth=0)
     axis.set_title(f"{title}: peak {significant(max(values))} {unit}")
@@ -189,8 +173,9 @@ def _panel(axis: Any, times: Sequence[float], values: Sequence[float], position:
 
 def _concurrency(axis: Any, times: Sequence[float], peaks: Sequence[int], reserved: int | None, name: str) -> None:
     """Draw a function's peak concurrency, with its reservation as a line."""
-    axis.plot(times, peaks, color=SHADES[2], linewidth=1.4, drawstyle="steps-mid")
-    axis.fill_between(times, peaks, color=SHADES[2], alpha=0.15, linewidth=0, step="mid")
+    shade, _ = LOOKS[2]
+    axis.plot(times, peaks, color=shade, linewidth=1.4, drawstyle="steps-mid")
+    axis.fill_between(times, peaks, color=shade, alpha=0.15, linewidth=0, step="mid")
     reservation = "not reserved" if reserved is None else f"{reserved:,} reserved"
     axis.set_title(f"{visible(name)}: peak {max(peaks):,}, {reservation}")
     axis.set_ylabel("executions")

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from generator.capacity import planning
 from generator.errors import GeneratorError, UnwritableOutput
-from generator.report.charts import draw_reservations, require, simulation_chart, sizing_chart
+from generator.report.charts import require, simulation_chart, sizing_chart
 from generator.simulation import SimulationResult, simulate
 from tests.conftest import FIXTURES, environment_of
 from tests.report.conftest import judged
@@ -22,6 +23,17 @@ pytest.importorskip("matplotlib", reason="the extra `charts` is not installed")
 
 RATES = [100, 20_000, 50_000]
 RESERVED = {"ProcessWebhookFunction": [3, 12, 20], "CheckAlertsFunction": [5, 5, 10], "OtherFunction": [5, 5, 10]}
+
+
+@pytest.fixture(autouse=True)
+def few_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw three rates instead of all at which a reservation rises."""
+    monkeypatch.setattr(planning, "staircase", lambda _: (RATES, RESERVED))
+
+
+def draw_sizing(path: Path, reservable: int = 60) -> None:
+    limit = f"account.concurrency_limit={reservable + 100}"
+    sizing_chart(judged("dev", "traffic.webhooks_per_hour=20000", limit), path)
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +68,24 @@ def test_a_simulation_shows_arrivals_throttles_concurrency_and_age(result: Simul
 
 
 def test_every_line_of_the_sizing_has_a_label(tmp_path: Path) -> None:
-    draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg", "one: fits", 20_000)
+    draw_sizing(tmp_path / "chart.svg")
     shown = words(tmp_path / "chart.svg")
     for label in (
         *("total: 40", "ProcessWebhook: 20", "CheckAlerts: 10", "Other: 10", "60 reservable"),
-        *("one: fits", "this environment: 20,000", "webhooks per hour", "reserved executions"),
+        *("this environment: 20,000", "webhooks per hour", "reserved executions"),
+        "dev: 23 of 60 reservable executions, fits the account",
     ):
         assert label in shown
 
 
 @pytest.mark.slow
 def test_a_limit_far_above_the_total_is_in_the_title(tmp_path: Path) -> None:
-    draw_reservations(RATES, RESERVED, 900, tmp_path / "chart.svg", "one: fits", 20_000)
+    draw_sizing(tmp_path / "chart.svg", 900)
     assert "900 reservable (off the chart)" in words(tmp_path / "chart.svg")
 
 
-def test_the_sizing_of_an_environment_ends_at_the_highest_rate(tmp_path: Path) -> None:
+def test_the_sizing_of_an_environment_ends_at_the_highest_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
     sizing_chart(judged("dev"), tmp_path / "chart.svg")
     shown = words(tmp_path / "chart.svg")
     assert "dev: 11 of 900 reservable executions, fits the account" in shown
@@ -92,7 +106,7 @@ def test_the_same_chart_has_the_same_bytes_and_no_date(result: SimulationResult,
 def test_charts_read_on_light_and_dark_pages(result: SimulationResult, tmp_path: Path) -> None:
     """The background is white in both, and no text or line is."""
     simulation_chart(result, tmp_path / "chart.svg")
-    draw_reservations(RATES, RESERVED, 60, tmp_path / "sizing.svg", "one: fits", 20_000)
+    draw_sizing(tmp_path / "sizing.svg")
     for name in ("chart.svg", "sizing.svg"):
         svg = (tmp_path / name).read_text()
         background, *others = re.findall(r"fill: ?#ffffff", svg)
@@ -128,7 +142,7 @@ def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
 
 def test_a_symbolic_link_is_kept_and_its_target_is_written(tmp_path: Path) -> None:
     (tmp_path / "link.svg").symlink_to(tmp_path / "chart.svg")
-    draw_reservations(RATES, RESERVED, 60, tmp_path / "link.svg", "one: fits", 20_000)
+    draw_sizing(tmp_path / "link.svg")
     assert (tmp_path / "link.svg").is_symlink()
     assert "total: 40" in words(tmp_path / "chart.svg")
 
@@ -141,7 +155,7 @@ def test_a_chart_that_fails_leaves_the_existing_file(tmp_path: Path, monkeypatch
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", interrupted)
     (tmp_path / "chart.svg").write_text("before")
     with pytest.raises(KeyboardInterrupt):
-        draw_reservations(RATES, RESERVED, 60, tmp_path / "chart.svg", "one: fits", 20_000)
+        draw_sizing(tmp_path / "chart.svg")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("chart.svg", "before")]
 
 
