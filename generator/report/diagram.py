@@ -6,7 +6,7 @@ Every edge is a reference in the template; this module does not use the code tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from itertools import chain
 
 from generator.report.resources import referenced, statements
 from generator.template.dependencies import references
@@ -48,33 +48,32 @@ VERBS = {
 }
 
 
-class Edge(NamedTuple):
-    """An arrow from one resource to another, with a label for each way it is used."""
-
-    source: str
-    target: str
-    labels: tuple[str, ...]
+Edges = dict[tuple[str, str], list[str]]
+"""Arrows from one resource to another, each with a label for every way it is used."""
 
 
-def graph(template: Template) -> tuple[Edge, ...]:
+def graph(template: Template) -> Edges:
     """Return the edges between drawn resources, one for each pair, in the order in which a webhook travels."""
     drawn = {name for name, body in template.resources.items() if body["Type"] in SHAPES} | {SENDERS, PHONES}
-    labels_of: dict[tuple[str, str], dict[str, None]] = {}
+    edges: Edges = {}
     for source, target, label in _references(template):
-        if source in drawn and target in drawn:
-            labels_of.setdefault((source, target), {})[label] = None
-    return tuple(Edge(source, target, tuple(labels)) for (source, target), labels in labels_of.items())
+        if source in drawn and target in drawn and label not in edges.setdefault((source, target), []):
+            edges[source, target].append(label)
+    return edges
 
 
 def mermaid(template: Template) -> str:
     """Return the text of a Mermaid flowchart. Dead ends with one edge come first, so that fewer lines cross."""
     edges = graph(template)
-    sources, targets = ([getattr(edge, end) for edge in edges] for end in ("source", "target"))
+    sources, targets = [source for source, _ in edges], [target for _, target in edges]
     continued = {*sources, *(name for name in targets if targets.count(name) > 1)}
-    edges = tuple(sorted(edges, key=lambda edge: (sources.index(edge.source), edge.target in continued)))
-    ends = dict.fromkeys(end for edge in edges for end in (edge.source, edge.target))
-    nodes = (f"  {_node(name, template)}" for name in ends)
-    arrows = (f"  {edge.source} {_arrow(edge, template)} {edge.target}" for edge in edges)
+    order = sorted(edges, key=lambda edge: (sources.index(edge[0]), edge[1] in continued))
+    nodes = (f"  {_node(name, template)}" for name in dict.fromkeys(chain.from_iterable(order)))
+    arrows = []
+    for source, target in order:
+        # Only failures go to a queue. Labels are quoted because parentheses are Mermaid syntax.
+        line = "-.->" if template.resources.get(target, {}).get("Type") == "AWS::SQS::Queue" else "-->"
+        arrows.append(f'  {source} {line}|"{", ".join(edges[source, target])}"| {target}')
     return "\n".join(["flowchart TD", *nodes, *arrows])
 
 
@@ -83,12 +82,6 @@ def _node(name: str, template: Template) -> str:
     reserved = template.properties(name).get("ReservedConcurrentExecutions")
     note = "" if reserved is None else f"<br/>{reserved} reserved"
     return f'{name}{opening}"{name}{note}"{closing}'
-
-
-def _arrow(edge: Edge, template: Template) -> str:
-    """Return a dotted arrow for failures. Labels are quoted because parentheses are Mermaid syntax."""
-    line = "-.->" if template.resources.get(edge.target, {}).get("Type") == "AWS::SQS::Queue" else "-->"
-    return f'{line}|"{", ".join(edge.labels)}"|'
 
 
 def _references(template: Template) -> Iterator[tuple[str, str, str]]:

@@ -40,14 +40,21 @@ class Slider:
     low: float
     high: float
 
-    def positions(self, current: float) -> list[float]:
-        """Return the values, rounded to two digits, with the environment's own among them."""
-        factor = (self.high / self.low) ** (1 / POSITIONS)
-        kind = int if isinstance(current, int) else float
-        return sorted({kind(float(f"{self.low * factor**step:.2g}")) for step in range(POSITIONS + 1)} | {current})
+    def data(self, environment: Environment) -> dict[str, Any]:
+        """Return the slider for the page: its values, rounded to two digits, with the environment's own among them."""
+        own = attrgetter(self.key)(environment)
+        factor, kind = (self.high / self.low) ** (1 / POSITIONS), int if isinstance(own, int) else float
+        values = sorted({kind(float(f"{self.low * factor**step:.2g}")) for step in range(POSITIONS + 1)} | {own})
+        return {
+            "group": self.group,
+            "key": self.key,
+            "label": self.label,
+            "values": values,
+            "shown": [self._shown(value) for value in values],
+            "own": values.index(own),
+        }
 
-    def shown(self, value: float) -> str:
-        """Return the value as the page writes it."""
+    def _shown(self, value: float) -> str:
         if self.unit == "share":
             return percent(value)
         return duration(value / 1000) if self.unit == "ms" else f"{number(value)} {self.unit}".strip()
@@ -75,7 +82,7 @@ def start(name: str) -> dict[str, Any]:
     Raises InvalidEnvironment.
     """
     (environment,) = files.load_named([name])
-    return {"environment": name, "sliders": [_slider(slider, environment) for slider in SLIDERS]}
+    return {"environment": name, "sliders": [slider.data(environment) for slider in SLIDERS]}
 
 
 def answer(name: str, changes: Sequence[str]) -> dict[str, Any]:
@@ -122,19 +129,6 @@ def staircase(name: str, changes: Sequence[str]) -> dict[str, Any]:
     rates, reserved = planning.staircase(judged.environment)
     reservable = judged.verdict.account.reservable - judged.reserved_by_neighbours
     return {"rates": rates, "reserved": reserved, "reservable": reservable}
-
-
-def _slider(slider: Slider, environment: Environment) -> dict[str, Any]:
-    current = attrgetter(slider.key)(environment)
-    values = slider.positions(current)
-    return {
-        "group": slider.group,
-        "key": slider.key,
-        "label": slider.label,
-        "values": values,
-        "shown": [slider.shown(value) for value in values],
-        "own": values.index(current),
-    }
 
 
 def _overrides(environment: Environment, changes: Iterable[str]) -> list[str]:

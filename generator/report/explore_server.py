@@ -14,7 +14,6 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -36,6 +35,29 @@ ANSWERS: Mapping[str, Answer] = {
     "answer.json": explore.answer,
     "staircase.json": explore.staircase,
 }
+
+
+PAGE = resources.files("generator.report").joinpath("explore.html").read_bytes()
+"""The page. It has no data of its own."""
+
+
+def _hashes(tag: bytes) -> str:
+    """Return the hash of the page's script or style. Source: W3C, Content Security Policy Level 3, "hash-source"."""
+    texts = re.findall(b"<%b>(.*?)</%b>" % (tag, tag), PAGE, re.DOTALL)
+    digests = (base64.b64encode(hashlib.sha256(text).digest()).decode() for text in texts)
+    return " ".join(f"'sha256-{digest}'" for digest in digests)
+
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; script-src {_hashes(b'script')}; style-src {_hashes(b'style')}; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Headers that let the page run its own script and style, and ask this server alone."""
 
 
 class Server(ThreadingHTTPServer):
@@ -79,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif not hmac.compare_digest(secret.encode(), self.server.secret.encode()) or name not in {"", *ANSWERS}:
             self._send(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
         elif not name:
-            self._send(HTTPStatus.OK, "text/html", page())
+            self._send(HTTPStatus.OK, "text/html", PAGE)
         else:
             status = HTTPStatus.OK
             try:
@@ -104,35 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
-        for name, value in _security_headers().items():
+        for name, value in SECURITY_HEADERS.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
-
-
-@cache
-def page() -> bytes:
-    """Return the page. It has no data of its own."""
-    return resources.files("generator.report").joinpath("explore.html").read_bytes()
-
-
-@cache
-def _security_headers() -> dict[str, str]:
-    """Return headers that let the page run its own script and style, and ask this server alone."""
-    script, style = (_hashes(tag) for tag in ("script", "style"))
-    return {
-        "Content-Security-Policy": f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
-
-
-def _hashes(tag: str) -> str:
-    """Return the hash of the page's script or style. Source: W3C, Content Security Policy Level 3, "hash-source"."""
-    texts = re.findall(rb"<%b>(.*?)</%b>" % (tag.encode(), tag.encode()), page(), re.DOTALL)
-    digests = (base64.b64encode(hashlib.sha256(text).digest()).decode() for text in texts)
-    return " ".join(f"'sha256-{digest}'" for digest in digests)

@@ -50,7 +50,7 @@ def _outputs(sources: Sequence[WebhookSource]) -> list[Output]:
         ("NotificationTopicArn", "Topic for fired alerts", names.NOTIFICATION_TOPIC),
         ("OperationsTopicArn", "Topic for alarms: subscribe here", names.OPERATIONS_TOPIC),
         *(
-            (names.source(name, "SecretArn"), f"Secret of POST /webhooks/{name}", names.source_secret(name))
+            (names.source(name, "SecretArn"), f"Secret of POST /webhooks/{name}", names.source(name, "Secret"))
             for name in (source.name for source in sources)
         ),
     )

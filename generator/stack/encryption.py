@@ -46,7 +46,7 @@ Source: AWS KMS Developer Guide, "Default key policy" and "KMS permissions refer
 def resources(deletion_protection: bool, sources: Sequence[WebhookSource]) -> list[AWSObject]:
     """Return the key, the signing secret, and a secret for each source, so that each can be revoked alone."""
     signing = _secret(names.SIGNING_SECRET, Description="Standard Webhooks signing secret, without its whsec_ prefix")
-    return [_key(deletion_protection), signing, *(_secret(names.source_secret(source.name)) for source in sources)]
+    return [_key(deletion_protection), signing, *(_secret(names.source(source.name, "Secret")) for source in sources)]
 
 
 def _key(deletion_protection: bool) -> Key:

@@ -112,10 +112,10 @@ def _variables(name: str, environment: Environment) -> dict[str, object]:
     }
     if environment.paths:
         sources = (
-            f"{source.name} {source.scheme} ${{{names.source_secret(source.name)}}} {source.header or DEFAULT_HEADER}"
+            (source.name, source.scheme, f"${{{names.source(source.name, 'Secret')}}}", source.header or DEFAULT_HEADER)
             for source in environment.paths
         )
-        by_function[PROCESS_WEBHOOK]["SOURCES"] = Sub("\n".join(sources))
+        by_function[PROCESS_WEBHOOK]["SOURCES"] = Sub("\n".join(map(" ".join, sources)))
     return by_function[name]
 
 

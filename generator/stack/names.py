@@ -35,11 +35,6 @@ def source(name: str, kind: str) -> str:
     return "".join(part.capitalize() for part in name.split("-")) + f"Source{kind}"
 
 
-def source_secret(name: str) -> str:
-    """Return the logical id of a source's secret."""
-    return source(name, "Secret")
-
-
 def role(function: str) -> str:
     """Return a function's role: ProcessWebhookFunction -> ProcessWebhookRole."""
     return function.removesuffix("Function") + "Role"

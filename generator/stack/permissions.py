@@ -60,7 +60,7 @@ def statements_of(function: str, sources: Sequence[WebhookSource]) -> list[State
     prices, alerts = names.arn(names.PRICE_HISTORY_TABLE), names.arn(names.PRICE_ALERTS_TABLE)
     # The index has the armed alerts, without phone numbers. Only it can be searched, not the table.
     index = Sub(f"${{{names.PRICE_ALERTS_TABLE}.Arn}}/index/{names.ALERTS_INDEX}")
-    secrets = [names.SIGNING_SECRET, *(names.source_secret(source.name) for source in sources)]
+    secrets = [names.SIGNING_SECRET, *(names.source(source.name, "Secret") for source in sources)]
     by_function = {
         PROCESS_WEBHOOK: [
             allow([kms.Decrypt], names.arn(names.KEY)),

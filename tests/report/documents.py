@@ -34,7 +34,7 @@ def count_encrypted(document: Any) -> int:
     return usage.count_encrypted(parse(document))
 
 
-def graph(document: Any) -> tuple[diagram.Edge, ...]:
+def graph(document: Any) -> diagram.Edges:
     return diagram.graph(parse(document))
 
 

@@ -24,7 +24,7 @@ from generator import plans
 from generator.config import files
 from generator.errors import GeneratorError, InvalidEnvironment
 from generator.report import explore, explore_server
-from generator.report.explore_server import Server, page
+from generator.report.explore_server import PAGE, Server
 
 Run = Callable[..., Result]
 
@@ -174,7 +174,7 @@ class Tags(HTMLParser):
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_finds_its_own_parts() -> None:
-    text = page().decode()
+    text = PAGE.decode()
     tags = Tags()
     tags.feed(text)
     assert not tags.attributes & {"src", "href", "style", "onclick", "oninput"}
