@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from generator import _runtime, plans
 from generator._format import joined
 from generator.capacity import sms
 from generator.capacity.sms import SmsVerdict
-from generator.checks import drift, linting, quota_check
+from generator.checks import drift, quota_check
 from generator.checks.findings import Finding, Severity
 from generator.checks.folders import Folder, is_assembly
 from generator.checks.inputs import with_copies
-from generator.checks.linting import Linted, LintJob
 from generator.checks.quota.messages import SUM_RULE
-from generator.checks.report import Report, Request
-from generator.checks.stacks import Source, read_file, unread
+from generator.checks.report import Linted, LintJob, Report, Request
+from generator.checks.stacks import Source, read_file, unread, unreadable
 from generator.config import project
 from generator.errors import UnreadableTemplate
 from generator.plans import JudgedPlan
 from generator.template import plan_files, reading
 
 LIST_REMEDY = "find the id in a finding, or with: cfn-lint --list-rules"
+
+BROKEN_OFF = ("E0000", "E0001", "E0002")
+"""cfn-lint's findings after which it may run no other rule: it cannot read or transform the file, or crashes.
+
+E0002 also reports the crash of a single rule; cfn-lint then goes on with the others, so their findings are there.
+"""
 
 REDUNDANT_DEPENDS_ON = "W3005"
 """cfn-lint's rule for what CDK writes into every template. Nobody edits those."""
@@ -48,11 +52,11 @@ def _check(request: Request, folder: Path) -> Report:
     sources = _sources(request, committed.values(), files, terraform_plans)
     jobs = _lint_jobs(request, committed, files, sources)
     with _runtime.in_background(lambda: _own_findings(request.judged, folder)) as own_findings:
-        linted = linting.lint(jobs)
+        linted = _lint(jobs)
         findings = [*_without_replaced(linted.findings, sources, files), *own_findings()]
     if request.complete:
         findings += drift.orphans(folder, request.judged)
-    rules = linted.rules | {rule.id: rule for rule in (*quota_check.ENVIRONMENT_RULES, *quota_check.RULES)}
+    rules = {**linted.rules} | {rule.id: rule for rule in (*quota_check.ENVIRONMENT_RULES, *quota_check.RULES)}
     quota_check.require_known(request.ignored, rules, LIST_REMEDY)
     environments = quota_check.environment_sources(request, committed, _read)
     others = [*(_read(path, request.region) for path in files), *sources]
@@ -69,7 +73,7 @@ def _sources(
     request: Request, committed: Iterable[Path], files: Sequence[Path], terraform_plans: Sequence[Path]
 ) -> list[Source]:
     """Return the source of plans and folders. Raises UnreadableTemplate with every fault of them and of the files."""
-    faults = linting.unreadable([*committed, *files])
+    faults = unreadable([*committed, *files])
     try:
         sources = quota_check.read_all([*terraform_plans, *request.folders], request.region)
     except UnreadableTemplate as error:
@@ -98,12 +102,20 @@ def _lint_jobs(
     ]
     jobs += [LintJob(path, {SUM_RULE: request.account}) for path in files]
     jobs += [LintJob(path) for source in sources for path in source.templates]
-    return [replace(job, is_trusted=request.is_trusted) for job in jobs]
+    return [job._replace(is_trusted=request.is_trusted) for job in jobs]
+
+
+def _lint(jobs: Sequence[LintJob]) -> Linted:
+    if not jobs:
+        return Linted()
+    from generator.checks import linting  # cfn-lint takes longer to import than most checks take.
+
+    return linting.lint(jobs)
 
 
 def _unlinted(jobs: Sequence[LintJob], linted: Linted, sources: Sequence[Source]) -> Iterator[Finding]:
     """Yield what this project's rules find where cfn-lint did not run them."""
-    broken_off = {finding.file for finding in linted.findings if finding.rule in linting.BROKEN_OFF}
+    broken_off = {finding.file for finding in linted.findings if finding.rule in BROKEN_OFF}
     linted_paths = {job.path for job in jobs if str(job.path) not in broken_off}
     reported = {(finding.file, finding.rule) for finding in linted.findings}
     found = quota_check.other_findings(sources, linted_paths)

@@ -99,3 +99,22 @@ class Report(NamedTuple):
     def _subjects_with(self, files: Iterable[str | Path]) -> tuple[Path, ...]:
         paths = {path for file in map(Path, files) for path in (file, *file.parents)}
         return tuple(path for path in self.subjects if path in paths)
+
+
+class LintJob(NamedTuple):
+    """One file for cfn-lint, with what is known of its deployment."""
+
+    path: Path
+    settings: Mapping[str, Mapping[str, int]] = {}
+    """By rule, settings that take precedence over .cfnlintrc and the template's Metadata."""
+    region: str = ""
+    """The Region to lint for; empty for cfn-lint's own choice."""
+    is_trusted: bool = False
+    """Whether .cfnlintrc and the template's Metadata may load rules, which are code, and other files."""
+
+
+class Linted(NamedTuple):
+    """cfn-lint's findings, and all its rules by id."""
+
+    findings: Sequence[Finding] = ()
+    rules: Mapping[str, Rule] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +10,7 @@ from generator.checks.findings import Finding, not_counted
 from generator.checks.folders import MANIFEST, Folder, is_assembly, project_of
 from generator.checks.lint_settings import LintSettings, lint_settings, of_project
 from generator.checks.quota.variants import REGION, Variant, variants
-from generator.errors import Fault, MalformedTemplate, UnreadableTemplate
+from generator.errors import Fault, MalformedTemplate, OversizedTemplate, UnreadableTemplate
 from generator.template import plan_files, reading
 from generator.template.intrinsics import Json, as_mapping
 
@@ -143,6 +143,30 @@ def _of_plan(path: Path, part: PlanPart, is_only: bool) -> Stack:
         is_plan=not part.stack,
         reserved_during_apply=part.reserved_during_apply,
     )
+
+
+def unreadable(paths: Iterable[Path]) -> list[Fault]:
+    """Return a fault for each file that cannot be read as text, or is larger than any template."""
+    faults: list[Fault] = []
+    for path in paths:
+        if fault := source_of_template(path):
+            faults.append(fault)
+            continue
+        try:
+            reading.parsed(str(path), reading.bounded_text(path))
+        except OversizedTemplate as error:
+            faults += error.faults
+        except UnreadableTemplate:
+            pass  # A syntax error, which cfn-lint reports.
+        except FileNotFoundError:
+            faults.append(Fault(str(path), "no such file", "correct the path"))
+        except IsADirectoryError:
+            faults.append(Fault(str(path), "a folder and not a file", "name the templates in it"))
+        except UnicodeDecodeError as error:
+            faults.append(Fault(str(path), f"not a text in UTF-8 ({error.reason})", "save it as UTF-8"))
+        except OSError as error:
+            faults.append(Fault(str(path), f"cannot be read ({error.strerror})", "correct its permissions"))
+    return faults
 
 
 def source_of_template(path: Path) -> Fault | None:

@@ -141,7 +141,7 @@ def _is_file(name: str) -> bool:
 def _with_environments(request: Request, names: Sequence[str], is_quota_only: bool) -> tuple[Report, Request]:
     """Check the named environments, or all if nothing is named, with the files; report every fault at once."""
     from generator import plans
-    from generator.checks import full_check, linting, quota_check
+    from generator.checks import full_check, quota_check, stacks
     from generator.config import project
     from generator.config.files import PROJECT_REMEDY, known
 
@@ -156,7 +156,7 @@ def _with_environments(request: Request, names: Sequence[str], is_quota_only: bo
             raise InvalidEnvironment([Fault(f"{project.environments()}/", "no environment file here", remedy)])
         judged = plans.prepare(names) if names or is_empty else []
     except GeneratorError as error:
-        unreadable = linting.unreadable(path for path in request.files if path != Path(STDIN))
+        unreadable = stacks.unreadable(path for path in request.files if path != Path(STDIN))
         raise type(error)([*unreadable, *error.faults]) from None
     request = request._replace(judged=judged)
     check = quota_check.check if is_quota_only else full_check.check

@@ -18,6 +18,7 @@ from generator import aws, plans
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
 from generator.checks import linting
+from generator.checks.report import LintJob
 from generator.config import validation
 from generator.stack import names
 from generator.stack.compose import compose
@@ -157,7 +158,7 @@ def test_cfn_lint_has_no_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with_sources = generated("prod", f"sources=[{sources}, rate_per_s=1}}]")
     (tmp_path / "sources.json").write_text(json.dumps(with_sources))
     paths = [*(FIXTURES / f"templates_out/{name}.json" for name in ENVIRONMENTS), tmp_path / "sources.json"]
-    found = linting.lint([linting.LintJob(path) for path in paths]).findings
+    found = linting.lint([LintJob(path) for path in paths]).findings
     # With sources it needs an upload bucket.
     assert [(Path(one.file).name, one.rule) for one in found] == [("sources.json", "W9805")]
 
