@@ -12,7 +12,6 @@ from generator.capacity.sms import SmsVerdict
 from generator.checks import drift, quota_check
 from generator.checks.findings import Finding, Severity
 from generator.checks.folders import Folder, is_assembly
-from generator.checks.inputs import with_copies
 from generator.checks.quota.messages import SUM_RULE
 from generator.checks.report import Linted, LintJob, Report, Request
 from generator.checks.stacks import Source, read_file, unread, unreadable
@@ -33,18 +32,14 @@ REDUNDANT_DEPENDS_ON = "W3005"
 """cfn-lint's rule for what CDK writes into every template. Nobody edits those."""
 
 
-def check(request: Request, folder: Path) -> Report:
+def check(request: Request, folder: Path = Path()) -> Report:
     """Check the environments' committed templates in this folder, and the other files and folders.
 
-    A pipe can be read only once, so it is copied. Raises UnreadableTemplate for files that are no templates,
+    Raises UnreadableTemplate for files that are no templates,
     UnusableLinter if cfn-lint cannot work as configured, and DisputedAccount if templates that are checked together
     state different accounts.
     """
     request = request._replace(folders=quota_check.different(request.folders))
-    return with_copies(request, lambda copied: _check(copied, folder))
-
-
-def _check(request: Request, folder: Path) -> Report:
     committed = quota_check.committed_templates(request, folder)
     named = quota_check.different(request.files, committed.values())
     terraform_plans = [path for path in named if plan_files.text_at(path) is not None]

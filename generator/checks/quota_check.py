@@ -15,7 +15,6 @@ from generator import _runtime
 from generator.capacity.quota import AccountQuota
 from generator.checks import pools
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
-from generator.checks.inputs import with_copies
 from generator.checks.lint_settings import LintSettings
 from generator.checks.pools import Member, Pool, finding
 from generator.checks.quota import judging
@@ -69,10 +68,6 @@ def check(request: Request, folder: Path = Path()) -> Report:
     different accounts.
     """
     request = request._replace(folders=different(request.folders))
-    return with_copies(request, lambda copied: _check(copied, folder))
-
-
-def _check(request: Request, folder: Path) -> Report:
     rules = {rule.id: rule for rule in (*(ENVIRONMENT_RULES if request.judged else ()), *RULES)}
     require_known(request.ignored, rules)
     committed = committed_templates(request, folder)

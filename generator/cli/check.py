@@ -76,15 +76,11 @@ def command(names: tuple[str, ...], only: str | None, allow_unproven: bool, form
     if only and any(request.ignores(rule) for rule in (SUM_RULE, "quota")):
         raise click.UsageError(f"--only quota checks {SUM_RULE} in any case; leave out --ignore for it.")
     environments = [name for name in names if not _is_file(name)]
-    is_quota_only = only is not None
-    if is_quota_only and (request.files or request.folders) and not environments:
-        from generator.checks import quota_check
-
-        report = quota_check.check(request)
-    else:
-        report, request = _with_environments(request, environments, is_quota_only)
+    if environments or not (request.files or request.folders):
+        request = _with_environments(request, environments)
+    report = _checked(request, is_quota_only=only is not None)
     report = report.accepting_gaps() if allow_unproven else report
-    click.echo(_as_text(report, request, is_quota_only) if format_ == "text" else _as_data(report, request, format_))
+    click.echo(_as_text(report, request, only is not None) if format_ == "text" else _as_data(report, request, format_))
     sys.exit(0 if report.passed else 1)
 
 
@@ -138,10 +134,10 @@ def _is_file(name: str) -> bool:
     return name.removesuffix(".toml") not in files.known()
 
 
-def _with_environments(request: Request, names: Sequence[str], is_quota_only: bool) -> tuple[Report, Request]:
-    """Check the named environments, or all if nothing is named, with the files; report every fault at once."""
+def _with_environments(request: Request, names: Sequence[str]) -> Request:
+    """Add the named environments, or all if nothing is named; report every fault of them and of the files at once."""
     from generator import plans
-    from generator.checks import full_check, quota_check, stacks
+    from generator.checks import stacks
     from generator.config import project
     from generator.config.files import PROJECT_REMEDY, known
 
@@ -150,17 +146,25 @@ def _with_environments(request: Request, names: Sequence[str], is_quota_only: bo
             "--together takes either ENVs or FOLDERs, because their accounts are stated differently."
         )
     try:
-        is_empty = not (names or request.files or request.folders)
-        if is_empty and not known():
+        if not (names or known()):
             remedy = f"name a file, such as: generator check template.yaml; or {PROJECT_REMEDY}"
             raise InvalidEnvironment([Fault(f"{project.environments()}/", "no environment file here", remedy)])
-        judged = plans.prepare(names) if names or is_empty else []
+        return request._replace(judged=plans.prepare(names))
     except GeneratorError as error:
         unreadable = stacks.unreadable(path for path in request.files if path != Path(STDIN))
         raise type(error)([*unreadable, *error.faults]) from None
-    request = request._replace(judged=judged)
-    check = quota_check.check if is_quota_only else full_check.check
-    return check(request, project.templates()), request
+
+
+def _checked(request: Request, is_quota_only: bool) -> Report:
+    """Return the report of a check, which imports as little as possible."""
+    from generator.checks.inputs import with_copies
+    from generator.config import project
+
+    if is_quota_only:
+        from generator.checks.quota_check import check
+    else:
+        from generator.checks.full_check import check
+    return with_copies(request, lambda copied: check(copied, project.templates()))
 
 
 def _as_data(report: Report, request: Request, format_: str) -> str:
