@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 from generator import _runtime
-from generator.checks.findings import Finding
-from generator.checks.pools import Member
 from generator.checks.report import Report, Request
 from generator.errors import GeneratorError
 from generator.template import plan_files, reading
@@ -20,7 +18,7 @@ STDIN = Path("-")
 
 def with_copies(request: Request, check: Callable[[Request], Report]) -> Report:
     """Return the report of a check that works on copies of the pipes, with the names of the pipes in it."""
-    pipes = _pipes(request.files)
+    pipes = [path for path in request.files if _is_pipe(path)]
     if not pipes:
         return check(request)
     with _runtime.temporary_folder("generator-check-") as copies:
@@ -32,26 +30,23 @@ def with_copies(request: Request, check: Callable[[Request], Report]) -> Report:
         except GeneratorError as error:
             faults = (fault._replace(where=name_of.get(fault.where, fault.where)) for fault in error.faults)
             raise type(error)(list(faults)) from None
-    findings = [_named(finding, name_of.get(finding.file, finding.file)) for finding in report.findings]
+    findings = []
+    for finding in report.findings:
+        file = name_of.get(finding.file, finding.file)
+        findings.append(finding._replace(file=file, message=finding.message.replace(finding.file, file)))
+    pools = []
+    for pool in report.pools:
+        stacks = [
+            member.stack._replace(path=pipe_of.get(member.stack.path, member.stack.path)) for member in pool.members
+        ]
+        members = (member._replace(stack=stack) for member, stack in zip(pool.members, stacks, strict=True))
+        pools.append(pool._replace(members=tuple(members)))
     subjects = {pipe_of.get(path, path): is_linted for path, is_linted in report.subjects.items()}
-    pools = [pool._replace(members=tuple(_renamed(pool.members, pipe_of))) for pool in report.pools]
     return report._replace(findings=findings, subjects=subjects, pools=pools)
 
 
-def _named(finding: Finding, file: str) -> Finding:
-    return finding._replace(file=file, message=finding.message.replace(finding.file, file))
-
-
-def _renamed(members: Iterable[Member], pipe_of: Mapping[Path, Path]) -> Iterator[Member]:
-    for member in members:
-        path = pipe_of.get(member.stack.path, member.stack.path)
-        yield member._replace(stack=member.stack._replace(path=path))
-
-
-def _pipes(files: Iterable[Path]) -> list[Path]:
-    return [
-        path for path in files if path == STDIN or ((found := reading.status(path)) and stat.S_ISFIFO(found.st_mode))
-    ]
+def _is_pipe(path: Path) -> bool:
+    return path == STDIN or ((found := reading.status(path)) is not None and stat.S_ISFIFO(found.st_mode))
 
 
 def _copy(pipe: Path, folder: Path) -> Path:

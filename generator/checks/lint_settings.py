@@ -6,7 +6,7 @@ cfn-lint takes longer to start than the quota takes to check. Only the settings 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,40 +64,34 @@ def of_project() -> dict[str, Any]:
 
 def lint_settings(document: Json, project: Mapping[str, Any]) -> LintSettings:
     """Return the project's settings, overridden by those in the template's Metadata."""
-    template_settings = _settings_of(document)
+    sources = (project, _settings_of(document))
     account: dict[str, int] = {}
-    for source in (project, template_settings):
+    for source in sources:
         figures = as_mapping(as_mapping(source.get("configure_rules")).get(SUM_RULE))
         account |= {key: number for key in DEFAULT_ACCOUNT if (number := whole_number(figures.get(key))) is not None}
-    chosen = {**project, **template_settings}
-    resources = as_mapping(as_mapping(document).get("Resources"))
+    chosen = {**project, **sources[1]}
+    of_machine = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return LintSettings(
         account=account,
-        regions=tuple(_regions(chosen)),
+        regions=_texts("regions", chosen) or ((of_machine,) if of_machine else ()),
         parameters=tuple(filter(None, map(as_mapping, as_list(chosen.get("parameters"))))),
-        ignored=_rules("ignore_checks", project, template_settings),
-        mandatory=_rules("mandatory_checks", project, template_settings),
+        ignored=_texts("ignore_checks", *sources),
+        mandatory=_texts("mandatory_checks", *sources),
         ignoring={
             name: as_list(_settings_of(resource).get("ignore_checks"))
-            for name, resource in resources.items()
+            for name, resource in as_mapping(as_mapping(document).get("Resources")).items()
             if "Metadata" in as_mapping(resource)
         },
     )
 
 
 def _settings_of(section: Any) -> Mapping[str, Any]:
-    return as_mapping(as_mapping(as_mapping(as_mapping(section).get("Metadata")).get("cfn-lint")).get("config"))
+    for key in ("Metadata", "cfn-lint", "config"):
+        section = as_mapping(section).get(key)
+    return as_mapping(section)
 
 
-def _rules(key: str, *sources: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the rules, or prefixes of their ids, in the lists of this name."""
-    named = [rule for source in sources for rule in as_list(source.get(key))]
-    return tuple(rule for rule in named if isinstance(rule, str) and rule)
-
-
-def _regions(chosen: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the Regions of the settings, or the one of the machine."""
-    if named := [region for region in as_list(chosen.get("regions")) if isinstance(region, str)]:
-        yield from named
-    elif of_machine := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
-        yield of_machine
+def _texts(key: str, *sources: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the texts in the lists of this name, without empty ones."""
+    named = [text for source in sources for text in as_list(source.get(key))]
+    return tuple(text for text in named if isinstance(text, str) and text)

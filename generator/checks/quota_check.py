@@ -20,8 +20,7 @@ from generator.checks.pools import Member, Pool, finding
 from generator.checks.quota import judging
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.report import Report, Request
-from generator.checks.stacks import ANY, Source, Stack, read_file
-from generator.checks.walks import read_folder
+from generator.checks.stacks import ANY, Source, Stack, read_file, read_folder
 from generator.config.project import foreign
 from generator.errors import Fault, UnreadableTemplate, UnusableLinter, each
 from generator.template import reading
