@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import cache
 
 from generator._format import joined
 from generator.account import connection, live_stack
-from generator.account.connection import LiveAccount, Unavailable
+from generator.account.connection import Unavailable
 from generator.account.live_stack import Present
 from generator.aws import STACK_NAME
 from generator.capacity.quota import AccountQuota
@@ -17,32 +17,33 @@ from generator.checks.quota.messages import pool_name
 from generator.errors import Fault, UnreachableAccount
 
 
-@dataclass(slots=True)
 class LiveFigures:
-    """Reads limit and reservations of the account that the credentials belong to."""
+    """Reads limit and reservations of the account that the credentials belong to.
 
-    profile: str | None = None
-    region: str | None = None
-    """The Region of stacks that may go to any Region."""
-    stack_names: Sequence[str] = ()
-    """The stacks that are replaced; empty for those of the assembly."""
-    _notes: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """By account and Region, the number of stacks and what was read for them, or why it was not."""
-    _connected: dict[str, LiveAccount] = field(default_factory=dict)
+    `region` is the one of stacks that may go to any Region. `stack_names` are the stacks that are replaced; without
+    them, those of the assembly are.
+    """
+
+    def __init__(self, profile: str | None = None, region: str | None = None, stack_names: Sequence[str] = ()) -> None:
+        self.region = region
+        self._profile, self._stack_names = profile, stack_names
+        self._account = cache(lambda region: connection.connect(region, profile))
+        self._notes: dict[str, tuple[int, str]] = {}
+        """By account and Region, the number of stacks and what was read for them, or why it was not."""
 
     def __call__(self, stated: AccountQuota, members: Sequence[Member]) -> AccountQuota:
         """Return the live figures for the stacks that go to a pool, or the stated ones if AWS does not give any.
 
         Raises UnreachableAccount if there are no credentials, AWS rejects them, or nothing answers.
         """
-        account = self._account(stated.region)
+        account = self._account(stated.region or self.region or _default_region(self._profile))
         where = f"account {account.id} in {account.region}"
         if stated.name not in ("", account.id):
             note = f"the credentials are those of {where}; the stated numbers are used"
             self._note(pool_name(stated), members, note)
             return stated
         own_names = [member.stack.name for member in members if member.stack.name != member.stack.path.name]
-        names = list(self.stack_names or filter(_is_stack_name, own_names))
+        names = list(self._stack_names or filter(_is_stack_name, own_names))
         try:
             present = live_stack.present(account, filter(_is_stack_name, names))
         except Unavailable as unavailable:
@@ -69,7 +70,7 @@ class LiveFigures:
             credit = f"{planned:,} of it by the state of the plan"
         else:
             credit = "all of it elsewhere" if names else "all of it elsewhere, without --stack NAME"
-        if missing and self.stack_names:
+        if missing and self._stack_names:
             credit += f"; nothing is credited for --stack {joined(missing)}, because there is no such stack"
         return credit
 
@@ -81,12 +82,6 @@ class LiveFigures:
     def _note(self, where: str, members: Sequence[Member], note: str) -> None:
         if len(members) >= self._notes.get(where, (0, ""))[0]:
             self._notes[where] = len(members), note
-
-    def _account(self, region: str) -> LiveAccount:
-        chosen = region or self.region or _default_region(self.profile)
-        if chosen not in self._connected:
-            self._connected[chosen] = connection.connect(chosen, self.profile)
-        return self._connected[chosen]
 
 
 def _is_stack_name(name: str) -> bool:

@@ -99,11 +99,7 @@ def require_known(
 
 def read_all(paths: Iterable[Path], region: str = ANY) -> list[Source]:
     """Return the source of each file and folder. Raises UnreadableTemplate with every fault."""
-
-    def read(path: Path) -> Source:
-        return read_folder(path, region) if path.is_dir() else read_file(path, region)
-
-    return each(read, paths, UnreadableTemplate)
+    return each(lambda path: (read_folder if path.is_dir() else read_file)(path, region), paths, UnreadableTemplate)
 
 
 def _with_all_rules(sources: Iterable[Source]) -> list[Source]:
@@ -137,8 +133,9 @@ def _in_one_region(sources: Iterable[Source]) -> list[Stack]:
 
     If a template names none, it may be any Region.
     """
-    files = [stack for source in sources if source.is_file for stack in source.stacks]
-    rest = [stack for source in sources if not source.is_file for stack in source.stacks]
+    stacks = [(stack, not source.is_folder and stack.has_settings) for source in sources for stack in source.stacks]
+    files = [stack for stack, is_file in stacks if is_file]
+    rest = [stack for stack, is_file in stacks if not is_file]
     named = {region for stack in (*files, *rest) for region in stack.regions}
     shared = sorted(named) if all(stack.regions for stack in files) else ()
     return [*(stack.in_regions(shared) for stack in files), *rest]
@@ -185,7 +182,7 @@ def environment_sources(
         if judged.name in committed:
             account = {key: getattr(judged.verdict.account, key) for key in DEFAULT_ACCOUNT}
             if not request.together:
-                account["reserved_elsewhere"] += judged.verdict.total - judged.plan.sizing.total_reserved
+                account["reserved_elsewhere"] += judged.reserved_by_neighbours
             source = read(committed[judged.name], judged.environment.region)
             stacks = (stack._replace(settings=stack.settings._replace(account=account)) for stack in source.stacks)
             sources.append(source._replace(stacks=tuple(stacks)))
@@ -197,11 +194,10 @@ def judge(
 ) -> tuple[list[Pool], list[Finding]]:
     """Judge the environments, each in its own account, and the others; or all in the account that they share.
 
-    Return the pools of the others, or of all, and the findings. The sources of the request's folders are the last ones
-    of the others.
+    Return the pools of the others, or of all, and the findings.
     """
     if request.together:
-        counted = [*environments, *_outside_folders(others, len(request.folders))]
+        counted = [*environments, *_outside_folders(others)]
         judged = _fullest(_in_one_region(counted), counted, request, _neighbours(request, counted, folder))
         own = []
     else:
@@ -212,19 +208,16 @@ def judge(
     return judged, [*pools.findings([*own, *judged]), *gaps]
 
 
-def _outside_folders(sources: Sequence[Source], folder_count: int) -> Iterator[Source]:
-    """Yield the sources without the files that one of the folders, which are the last sources, has too."""
-    first = len(sources) - folder_count
-    folders = sources[first:]
-    inside = {
-        os.path.realpath(path)
-        for folder in folders
-        for path in (*folder.templates, *(stack.path for stack in folder.stacks))
-    }
-    for file in sources[:first]:
-        if not any(os.path.realpath(stack.path) in inside for stack in file.stacks):
-            yield file
-    yield from folders
+def _outside_folders(sources: Iterable[Source]) -> list[Source]:
+    """Return the sources without the files that one of the folders has too."""
+    folders = [source for source in sources if source.is_folder]
+    paths = (path for folder in folders for path in (*folder.templates, *(stack.path for stack in folder.stacks)))
+    inside = set(map(os.path.realpath, paths))
+    return [
+        source
+        for source in sources
+        if source.is_folder or not any(os.path.realpath(stack.path) in inside for stack in source.stacks)
+    ]
 
 
 def _neighbours(request: Request, counted: Iterable[Source], folder: Path) -> int:

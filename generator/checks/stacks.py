@@ -90,8 +90,7 @@ class Source(NamedTuple):
     """The files that cfn-lint can check."""
     assemblies: tuple[Path, ...] = ()
     """The folders that CDK wrote."""
-    is_file: bool = False
-    """Whether this is a single template."""
+    is_folder: bool = False
 
 
 def read_file(path: Path, region: str = ANY) -> Source:
@@ -112,7 +111,7 @@ def read_file(path: Path, region: str = ANY) -> Source:
     if not isinstance(as_mapping(document).get("Resources"), Mapping):
         raise UnreadableTemplate([not_a_template(path)])
     stack = _stack_of_template(folder, path, document, _project_settings(region))
-    return Source((stack,), templates=(path,), is_file=True)
+    return Source((stack,), templates=(path,))
 
 
 def read_folder(path: Path, region: str = ANY) -> Source:
@@ -143,14 +142,13 @@ def read_folder(path: Path, region: str = ANY) -> Source:
         tuple(walk.gaps),
         tuple(sorted(templates.values())),
         tuple(walk.assemblies),
+        is_folder=True,
     )
 
 
 def unread(path: Path, error: UnreadableTemplate) -> Source:
     """Return the source for a file that cannot be read: the reasons for it."""
-    return Source(
-        gaps=tuple(not_counted(path, f"{fault.what}; {fault.remedy}") for fault in error.faults), is_file=True
-    )
+    return Source(gaps=tuple(not_counted(path, f"{fault.what}; {fault.remedy}") for fault in error.faults))
 
 
 def _project_settings(region: str) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from generator.checks.quota.functions import FUNCTION_TYPES, QUALIFIERS, RESERVED
-from generator.checks.quota.provisioned import PROVISIONED
+from generator.checks.quota.functions import FUNCTION_TYPES, PROVISIONED, QUALIFIERS, RESERVED
 from generator.checks.quota.variants import Variant
 from generator.checks.quota.worst_case import worst_case
 from generator.diff.equality import DeploymentComparison, is_possible

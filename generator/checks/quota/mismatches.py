@@ -9,16 +9,17 @@ from typing import NamedTuple
 from generator.aws import MIN_RECEIVES, STARTING_POLLERS
 from generator.checks.quota.functions import (
     EVENT_SOURCE_MAPPING,
+    LEFT_OUT,
     RESERVED,
     EventSource,
     added,
     deducted,
     function_references,
     functions,
+    provisions,
     reservations,
     within,
 )
-from generator.checks.quota.provisioned import LEFT_OUT, provisions
 from generator.checks.quota.variants import Variant
 from generator.template.alternatives import (
     Figure,

@@ -11,20 +11,18 @@ from generator._format import counted, listed
 from generator.aws import PROVISIONED_DIMENSION
 from generator.checks.quota.functions import (
     FUNCTION_TYPES,
-    QUALIFIERS,
-    RESERVED,
-    added,
-    functions,
-    may_be_managed,
-    reservations,
-    within,
-)
-from generator.checks.quota.provisioned import (
     LEFT_OUT,
     MAXIMUM,
     PROVISIONED,
+    QUALIFIERS,
+    RESERVED,
     TARGET,
+    added,
+    functions,
+    may_be_managed,
     provisions,
+    reservations,
+    within,
     without_function,
 )
 from generator.checks.quota.variants import ACCOUNT, REGION, Variant
