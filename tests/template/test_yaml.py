@@ -87,5 +87,5 @@ def test_the_first_of_several_merged_mappings_wins(written: str, value: int, key
 
 @pytest.mark.parametrize("merged", ["[1]", "x", "[{a: 1}, [2]]"])
 def test_a_merge_of_no_mapping_is_refused(merged: str) -> None:
-    with pytest.raises(UnreadableTemplate, match=r"a merge key with a (scalar|sequence) in it"):
+    with pytest.raises(UnreadableTemplate, match=r"for merging, but found (scalar|sequence)"):
         parsed("t.yaml", f"C: {{<<: {merged}}}")
