@@ -19,8 +19,7 @@ from generator.config.schema import Environment
 from generator.diff import git
 from generator.diff.compare import difference
 from generator.diff.markdown import MAX_REPORT, as_markdown
-from generator.diff.model import Change, Cost, Difference, Rate
-from generator.diff.reservations import Room
+from generator.diff.model import Change, Cost, Difference, Rate, Room
 from generator.diff.sides import Side, changed_since, read_both, read_since, settings
 from generator.diff.summary import KINDS, as_dict
 from generator.errors import Fault, GeneratorError, UnreadableTemplate
@@ -74,11 +73,8 @@ def command(names: tuple[str, ...], base: str | None, format_: str, fail_on: tup
         click.echo(_as_text(differences))
     if faults:
         raise UnreadableTemplate(faults)
-    sys.exit(1 if any(_fails(difference_, fail_on) for difference_, *_ in differences) else 0)
-
-
-def _fails(difference: Difference, fail_on: Sequence[str]) -> bool:
-    return any(KINDS[kind](difference) for kind in fail_on) if fail_on else difference.is_different
+    fails = [KINDS[kind] for kind in fail_on] or [lambda difference_: difference_.is_different]
+    sys.exit(1 if any(is_in(difference_) for difference_, *_ in differences for is_in in fails) else 0)
 
 
 def _since(base: git.Base, names: Sequence[str]) -> tuple[list[tuple[Side, Side]], list[Fault]]:
@@ -99,7 +95,10 @@ def _difference(before: Side, after: Side) -> Difference:
     environments = _if_readable("rate or cost", lambda: (settings(before), settings(after))) or (None, None)
     difference_ = difference(before.template, after.template, room, _cost(before, after, environments))
     whole = Change.ADDED if not before.exists else Change.REMOVED if not after.exists else Change.CHANGED
-    return replace(difference_, rates=(_rate(environments[0]), _rate(environments[1])), whole=whole)
+    old_rate, new_rate = (
+        Rate(side.traffic.webhooks_per_hour, side.peak_rate_per_s) if side else None for side in environments
+    )
+    return replace(difference_, rates=(old_rate, new_rate), whole=whole)
 
 
 def _as_text(differences: Sequence[tuple[Difference, Side, Side]]) -> str:
@@ -124,10 +123,6 @@ def _if_readable(what: str, read: Callable[[], Value | None]) -> Value | None:
         for fault in error.faults:
             click.echo(visible(f"note: no {what}: {fault}"), err=True)
         return None
-
-
-def _rate(environment: Environment | None) -> Rate | None:
-    return Rate(environment.traffic.webhooks_per_hour, environment.peak_rate_per_s) if environment else None
 
 
 def _room(environment: str | None) -> Room | None:

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from generator.checks.quota.functions import FUNCTION_TYPES
 from generator.diff.iam.access import Coverage, accesses
 from generator.diff.iam.not_compared import not_compared
-from generator.diff.model import Alarm, Cost, Difference, Effect, Handler, Part, Property
+from generator.diff.model import Alarm, Cost, Difference, Effect, Handler, Part, Property, Room
 from generator.diff.properties import changes, literal, same
 from generator.diff.redefinitions import Redefinitions, with_new_names
-from generator.diff.reservations import Room, reservations
+from generator.diff.reservations import reservations
 from generator.diff.resources import resources, with_new_deployment
 from generator.diff.sam import with_same_types
 from generator.template.dependencies import dependencies
@@ -168,7 +168,7 @@ def _effect(setting: str, was: Mapping[str, Json], now: Mapping[str, Json]) -> E
     """
     old, new = _figure(was.get(setting)), _figure(now.get(setting))
     m_of_n = "DatapointsToAlarm" in was or "DatapointsToAlarm" in now
-    decisive = {"Threshold", "DatapointsToAlarm"} if m_of_n else {"Threshold", "EvaluationPeriods"}
+    decisive = ("Threshold", "DatapointsToAlarm" if m_of_n else "EvaluationPeriods")
     is_reversed = not same(was.get("ComparisonOperator"), now.get("ComparisonOperator"))
     if old is None or new is None or setting not in decisive or (setting == "Threshold" and is_reversed):
         return Effect.OTHER

@@ -112,8 +112,7 @@ def base(branch: str | None) -> Base:
             what = f"git says: {reason}" if reason else "no default branch to compare with"
             raise unreadable("base", what, "name both sides, such as main:prod prod, or a branch with --base")
         branch = existing[0]
-    ours, theirs = commit(where, "HEAD"), commit(where, branch)
-    common, _ = _git(where, "merge-base", ours, theirs)
+    common, _ = _git(where, "merge-base", commit(where, "HEAD"), commit(where, branch))
     if common is None:
         what = f"no common commit with {branch} in this clone"
         raise unreadable("base", what, "fetch the history: git fetch --unshallow")

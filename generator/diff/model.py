@@ -119,8 +119,16 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """The reservable concurrency of the account, and the reservations of its other environments."""
+
+    reservable: int
+    reserved_by_neighbours: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reservations:
-    """All functions of both templates, and the account's figures; None if no account is known."""
+    """All functions of both templates, and the room in the account; None if no account is known."""
 
     functions: tuple[Reservation, ...]
     total_old: int
@@ -130,9 +138,7 @@ class Reservations:
     is_open: tuple[bool, bool]
     """Whether the old sum, and the new one, leave out figures that the template does not state."""
 
-    reservable: int | None
-    reserved_by_neighbours: int
-    """Reservations of other environments in the same account."""
+    room: Room | None
 
     @property
     def changed(self) -> tuple[Reservation, ...]:
@@ -144,9 +150,10 @@ class Reservations:
         """Whether a function's reservation changed, or the sum of those that one deployment has at once."""
         return bool(self.changed) or self.total_old != self.total_new or self.is_open[0] != self.is_open[1]
 
-    def headroom(self, total: int) -> int | None:
-        """Return the concurrency that can still be reserved; negative for a shortfall."""
-        return None if self.reservable is None else self.reservable - self.reserved_by_neighbours - total
+    @property
+    def headroom(self) -> int | None:
+        """The concurrency that the new template leaves to reserve; negative for a shortfall."""
+        return self.room.reservable - self.room.reserved_by_neighbours - self.total_new if self.room else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,34 +89,22 @@ class Family(NamedTuple):
     """The properties of the API itself that take effect with a deployment."""
     parts: tuple[str, ...]
 
-    def is_deployed(self, resource: Resource) -> bool:
-        """Return whether a changed resource takes effect only with a deployment."""
-        if resource.type != self.api:
-            return resource.type in self.parts
-        return any(change.path.removeprefix("Properties.").startswith(self.of_api) for change in resource.properties)
-
 
 FAMILIES = {
-    "AWS::ApiGateway::Deployment": Family(
-        "AWS::ApiGateway::RestApi",
+    "AWS::ApiGateway": Family(
+        "RestApi",
         "RestApiId",
         ("Body", "Policy", "BinaryMediaTypes", "MinimumCompressionSize", "Parameters"),
-        tuple(
-            f"AWS::ApiGateway::{name}"
-            for name in ("Resource", "Method", "Model", "Authorizer", "RequestValidator", "GatewayResponse")
-        ),
+        ("Resource", "Method", "Model", "Authorizer", "RequestValidator", "GatewayResponse"),
     ),
-    "AWS::ApiGatewayV2::Deployment": Family(
-        "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2": Family(
+        "Api",
         "ApiId",
         ("Body", "RouteSelectionExpression"),
-        tuple(
-            f"AWS::ApiGatewayV2::{name}"
-            for name in ("Route", "RouteResponse", "Integration", "IntegrationResponse", "Authorizer", "Model")
-        ),
+        ("Route", "RouteResponse", "Integration", "IntegrationResponse", "Authorizer", "Model"),
     ),
 }
-"""By type of deployment: what it deploys.
+"""By the beginning of their types: what a deployment deploys.
 
 Sources: API Gateway Developer Guide, "Deploy REST APIs in API Gateway", "Stages for HTTP APIs in API Gateway" ("If you
 enable automatic deployments, changes to an API are automatically released for you") and "Deploy WebSocket
@@ -241,14 +229,21 @@ def _name(resource: Mapping[str, Json]) -> Json:
 
 def stale_deployments(resources: Sequence[Resource], old: Template, new: Template) -> Iterator[Resource]:
     """Yield each deployment of a changed API that keeps its logical id, so CloudFormation creates no new one."""
-    for kind, family in FAMILIES.items():
-        changed = [resource.id for resource in resources if family.is_deployed(resource)]
+    for service, family in FAMILIES.items():
+        kind = f"{service}::Deployment"
+        changed = [resource.id for resource in resources if _needs_deployment(resource, service, family)]
         for name in sorted({*new.of_type(kind)} & {*old.of_type(kind)}) if changed else ():
             api = new.properties(name).get(family.api_key)
             parts = ", ".join(part for part in changed if _is_part_of(part, api, family.api_key, old, new))
             if parts and not _deploys_itself(api, new):
                 note = f"keeps its logical id: the stage goes on serving the API without the changes of {parts}"
                 yield Resource(name, kind, Change.CHANGED, notes=(f"{note}; rename the deployment",))
+
+
+def _needs_deployment(resource: Resource, service: str, family: Family) -> bool:
+    if resource.type != f"{service}::{family.api}":
+        return resource.type in [f"{service}::{part}" for part in family.parts]
+    return any(change.path.removeprefix("Properties.").startswith(family.of_api) for change in resource.properties)
 
 
 def _is_part_of(part: str, api: Json, key: str, old: Template, new: Template) -> bool:

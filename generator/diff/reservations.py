@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from generator.checks.quota.functions import FUNCTION_TYPES, PROVISIONED, QUALIFIERS, RESERVED
 from generator.checks.quota.variants import Variant
 from generator.checks.quota.worst_case import worst_case
 from generator.diff.equality import DeploymentComparison, is_possible
-from generator.diff.model import Reservation, Reservations
+from generator.diff.model import Reservation, Reservations, Room
 from generator.diff.properties import same
 from generator.diff.redefinitions import Pair
 from generator.template.alternatives import Missing, stated_figures
@@ -22,14 +21,6 @@ Setting = tuple[str, tuple[str, ...]]
 """A resource and the path of the property that reserves or provisions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """The reservable concurrency of the account, and the reservations of its other environments."""
-
-    reservable: int
-    reserved_by_neighbours: int
-
-
 def reservations(
     sides: Pair, views: Sequence[Pair], comparison: DeploymentComparison, room: Room | None
 ) -> Reservations:
@@ -37,14 +28,8 @@ def reservations(
     deployed = [Variant(side, DeploymentSpace(side)) for side in sides]
     old, new = (worst_case([side]) for side in deployed)
     settings = dict.fromkeys(setting for side in (sides[1], sides[0]) for setting in _settings(side))
-    return Reservations(
-        functions=tuple(_compared(setting, deployed, views, comparison) for setting in settings),
-        total_old=old.total,
-        total_new=new.total,
-        is_open=(not old.is_proven, not new.is_proven),
-        reservable=room.reservable if room else None,
-        reserved_by_neighbours=room.reserved_by_neighbours if room else 0,
-    )
+    functions = tuple(_compared(setting, deployed, views, comparison) for setting in settings)
+    return Reservations(functions, old.total, new.total, (not old.is_proven, not new.is_proven), room)
 
 
 def _settings(template: Template) -> Iterator[Setting]:

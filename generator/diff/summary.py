@@ -113,19 +113,19 @@ def _reserved(difference: Difference) -> str:
     sums = difference.reservations
     old, new = ("at least " if is_open else "" for is_open in sums.is_open)
     text = _arrow(f"{old}{sums.total_old:,}", f"{new}{sums.total_new:,}")
-    headroom = sums.headroom(sums.total_new)
-    if headroom is None:
+    room, headroom = sums.room, sums.headroom
+    if room is None or headroom is None:
         return text
     at_most = "at most " if new else ""
     state = f"headroom {at_most}{headroom:,}" if headroom >= 0 else f"{new}{-headroom:,} too many"
-    neighbours = sums.reserved_by_neighbours
+    neighbours = room.reserved_by_neighbours
     others = f", {neighbours:,} of it in other environments" if neighbours else ""
-    return f"{text}, {state} of {sums.reservable:,} reservable{others}"
+    return f"{text}, {state} of {room.reservable:,} reservable{others}"
 
 
 def _is_too_much(difference: Difference) -> bool:
-    headroom = difference.reservations.headroom(difference.reservations.total_new)
-    return difference.reservations.has_changed and headroom is not None and headroom < 0
+    sums = difference.reservations
+    return sums.has_changed and sums.headroom is not None and sums.headroom < 0
 
 
 def _cost(difference: Difference) -> str:
@@ -210,7 +210,7 @@ def as_dict(difference: Difference, environment: str | None) -> dict[str, Json]:
         "summary": {
             "different": difference.is_different,
             "kinds": [kind for kind, is_in in KINDS.items() if is_in(difference)],
-            "reserved": {"old": sums.total_old, "new": sums.total_new, "headroom": sums.headroom(sums.total_new)},
+            "reserved": {"old": sums.total_old, "new": sums.total_new, "headroom": sums.headroom},
             "reserved_at_least": {"old": sums.is_open[0], "new": sums.is_open[1]},
             "change": difference.whole,
             "rating": rating(difference),

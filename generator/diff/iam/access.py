@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from generator.diff.equality import DeploymentComparison
-from generator.diff.iam.grants import HOLDER, PRINCIPALS, Clause, Grant, GrantScope, in_partition, merged
+from generator.diff.iam.grants import EVERYTHING, HOLDER, PRINCIPALS, Clause, Grant, GrantScope, in_partition, merged
 from generator.diff.iam.holders import GrantsByHolder, grants_by_holder
 from generator.diff.model import Access, AccessChange
 from generator.diff.patterns import matches, tokens
@@ -158,15 +158,22 @@ class Coverage:
             yield Certainty.CERTAIN
         for mine, theirs in ((grant.resource, other.resource), (grant.principal, other.principal)):
             yield Certainty.NONE if theirs.covers(mine) else self._scope_difference(mine, theirs)
-        yield Certainty.NONE if other.covers_action(grant) else self._action_difference(grant.action, other.action)
+        yield self._action_difference(grant.action, other.action)
         for clause in other.condition:
             if not clause.is_guard:
                 yield least(self._clause_difference(mine, clause) for mine in grant.condition)
 
     def _action_difference(self, mine: GrantScope, other: GrantScope) -> Certainty:
-        """Return the difference of actions. References in them may have values in any case."""
+        """Return the difference of actions. References in them may have values in any case.
+
+        A pattern never covers an unreadable statement.
+        """
+        inner, outer = mine.folded(), other.folded()
+        is_unread = any(" " in pattern for pattern in inner.patterns)
+        if outer in (EVERYTHING, inner) or (not is_unread and outer.covers(inner)):
+            return Certainty.NONE
         exact = self._scope_difference(mine, other)
-        pairs = itertools.product(mine.folded().patterns, other.folded().patterns)
+        pairs = itertools.product(inner.patterns, outer.patterns)
         may_match = any((_is_open(one) or _is_open(two)) and _fit(one, two) for one, two in pairs)
         return Certainty.POSSIBLE if exact == Certainty.CERTAIN and may_match else exact
 
@@ -186,13 +193,17 @@ class Coverage:
         return Certainty.CERTAIN if overlaps else Certainty.POSSIBLE
 
     def _clause_difference(self, mine: Clause, other: Clause) -> Certainty:
-        if other.covers(mine):
-            return Certainty.NONE
+        """Return how certain it is that the other clause does not hold for all requests for which mine holds."""
         if mine.folded().key != other.folded().key:
             return Certainty.CERTAIN
-        if mine.operator != other.operator or any(WILDCARD.search(value) for value in (*mine.values, *other.values)):
-            return Certainty.POSSIBLE  # Different operators and patterns may match the same requests.
+        if mine.operator != other.operator:
+            return Certainty.POSSIBLE
         inner, outer = (other, mine) if "Not" in other.operator else (mine, other)
+        some, more = (set(map(in_partition, clause.values)) for clause in (inner, outer))
+        if some == more or (some < more and other.operator != "Null"):
+            return Certainty.NONE
+        if any(WILDCARD.search(value) for value in (*mine.values, *other.values)):
+            return Certainty.POSSIBLE  # Patterns may match the same requests.
         return self._patterns_difference(inner.values, outer.values)
 
     def _patterns_difference(self, inner: Sequence[str], outer: Sequence[str]) -> Certainty:

@@ -109,15 +109,6 @@ class Clause:
     key: str
     values: tuple[str, ...]
 
-    def covers(self, other: Clause) -> bool:
-        """Return whether this clause holds whenever the other holds."""
-        if (self.operator, self.folded().key) != (other.operator, other.folded().key):
-            return False
-        mine, theirs = (set(map(in_partition, clause.values)) for clause in (self, other))
-        if "Not" in self.operator:
-            return mine <= theirs
-        return mine == theirs if self.operator == "Null" else mine >= theirs
-
     @property
     def is_of_template(self) -> bool:
         """Whether the clause is about the template, not about the request."""
@@ -158,12 +149,6 @@ class Grant:
     def is_unread(self) -> bool:
         """Whether the grant represents a policy whose content is not in the template."""
         return any(pattern.startswith(UNREAD) for pattern in self.action.patterns)
-
-    def covers_action(self, other: Grant) -> bool:
-        """Return whether the actions cover the other grant's. A pattern never covers an unreadable statement."""
-        mine, theirs = self.action.folded(), other.action.folded()
-        is_unread = any(" " in pattern for pattern in theirs.patterns)
-        return mine in (EVERYTHING, theirs) or (not is_unread and mine.covers(theirs))
 
     @property
     def guard(self) -> Guard:

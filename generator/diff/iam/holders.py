@@ -151,7 +151,11 @@ def _granted(kind: str, properties: Mapping[str, Json]) -> Iterator[Grant]:
         if not isinstance(policy, Mapping) or is_intrinsic(policy):
             yield under(conditions, _managed(text(policy)))
         elif not policy.keys() & {"PolicyDocument", "Statement"}:
-            yield from (under(conditions, grant) for grant in _of_policy_templates(policy))
+            for template, parameters in policy.items():
+                on = ", ".join(f"{key} {text(value)}" for key, value in sorted(as_mapping(parameters).items()))
+                names = [f"SAM policy template {name}" for name in (template, *INCLUDED_POLICIES.get(template, ()))]
+                scopes = [(GrantScope((name,)), GrantScope((on or "*",))) for name in names]
+                yield from (under(conditions, Grant("Allow", HOLDER, *scope)) for scope in scopes)
     for conditions, boundary in alternatives(properties.get("PermissionsBoundary")):
         if boundary is not None:
             outside = GrantScope((f"everything outside the boundary {text(boundary)}",))
@@ -207,14 +211,6 @@ def _substituted(value: Json) -> Json:
     return canonical({"Fn::Sub": value}) if isinstance(value, str) else value
 
 
-def _of_policy_templates(policy: Mapping[str, Json]) -> Iterator[Grant]:
-    """Yield a grant for each SAM policy template, and for each template that it includes."""
-    for template, parameters in policy.items():
-        on = ", ".join(f"{key} {text(value)}" for key, value in sorted(as_mapping(parameters).items()))
-        for name in (template, *INCLUDED_POLICIES.get(template, ())):
-            yield Grant("Allow", HOLDER, GrantScope((f"SAM policy template {name}",)), GrantScope((on or "*",)))
-
-
 def _managed(policy: str) -> Grant:
     """Return the grant that represents a managed policy, by its ARN or its name.
 
@@ -227,14 +223,14 @@ def _managed(policy: str) -> Grant:
 def _is_new(role: str, template: Template, other: Template) -> bool:
     """Return whether only this template creates the role. Its own grants are reported in that case."""
     named = {reference.partition(".")[0] for reference in VARIABLE.findall(role)}
-    return any(name in template.resources and name not in other.resources for name in named)
+    return not named.isdisjoint(template.resources.keys() - other.resources.keys())
 
 
 def _roles(value: Json, key: str = "") -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Yield the roles of a resource and its parts, from anywhere in its properties, each with its key."""
     if ACTS.fullmatch(key):
         for conditions, content in entries(value):
-            if isinstance(content, str) or (isinstance(content, Mapping) and is_intrinsic(content)):
+            if isinstance(content, str) or is_intrinsic(content):
                 yield conditions, text(content), key
             elif isinstance(content, Mapping):
                 yield from ((conditions, text(role), f"{key}.{name}") for name, role in content.items())
