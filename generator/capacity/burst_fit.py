@@ -6,8 +6,9 @@ import heapq
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, repeat, takewhile
 from random import Random
 
 from generator.capacity.bursts import Survival
@@ -75,33 +76,29 @@ def _overlap(survival: Survival) -> float:
 
 def _peakedness(times_s: Sequence[float], survival: Survival, finding: Counter[int]) -> float:
     """Return the variance of the number in progress over its mean, within windows. Count what webhooks find."""
-    within, total = 0.0, 0.0
-    for area, squares, length_s in _windows(times_s, survival, finding):
-        within += squares - area * area / length_s
-        total += area
+    random, last_s = Random(1), times_s[-1]  # noqa: S311 - no secret
+    ends_s = sorted(time_s + survival.draw(random) for time_s in times_s)
+    windows_s = takewhile(last_s.__ge__, accumulate(repeat(WINDOW_S), initial=times_s[0] + WINDOW_S))
+    # At the same moment, a window ends first, and executions end before others start.
+    window, end, start, last = range(4)
+    events = heapq.merge(
+        zip(windows_s, repeat(window)), zip(ends_s, repeat(end)), zip(times_s, repeat(start)), [(last_s, last)]
+    )
+    within = total = area = squares = 0.0
+    running, now_s, begun_s = 0, times_s[0], times_s[0]
+    for at_s, event in events:
+        area += running * (at_s - now_s)
+        squares += running**2 * (at_s - now_s)
+        now_s = at_s
+        if event == end:
+            running -= 1
+        elif event == start:
+            finding[running] += 1
+            running += 1
+        else:
+            within += squares - area * area / (now_s - begun_s) if area else 0.0
+            total += area
+            area, squares, begun_s = 0.0, 0.0, now_s
+        if event == last:
+            break
     return within / total if total else 1.0
-
-
-def _windows(
-    times_s: Sequence[float], survival: Survival, finding: Counter[int]
-) -> Iterator[tuple[float, float, float]]:
-    """Yield the integrals of the number in progress and of its square over each window, and its length."""
-    random, ends = Random(1), list[float]()  # noqa: S311 - no secret
-    now_s, until_s, area, squares = times_s[0], times_s[0] + WINDOW_S, 0.0, 0.0
-    for arrival_s in times_s:
-        while True:
-            next_s = min(ends[0] if ends else math.inf, arrival_s, until_s)
-            area += len(ends) * (next_s - now_s)
-            squares += len(ends) ** 2 * (next_s - now_s)
-            now_s = next_s
-            if now_s == until_s:
-                yield area, squares, WINDOW_S
-                until_s, area, squares = until_s + WINDOW_S, 0.0, 0.0
-            elif ends and now_s == ends[0]:
-                heapq.heappop(ends)
-            else:
-                finding[len(ends)] += 1
-                heapq.heappush(ends, now_s + survival.draw(random))
-                break
-    if length_s := now_s - (until_s - WINDOW_S):
-        yield area, squares, length_s
