@@ -151,7 +151,6 @@ def _reserved(group: Sequence[Sized], curves: Sequence[Curve], steps: Sequence[i
 
 
 def _reserve(environment: Environment, function: FunctionSizing, units: int) -> FunctionSizing:
-    """Return the function with that reservation; unchanged if the reservation is what its sizing wants."""
     wanted = function.reserved_concurrency or 0
     if units == wanted:
         return function

@@ -142,7 +142,6 @@ def sizing_chart(judged: JudgedPlan, path: Path | str) -> None:
 
 
 def _simulated(result: SimulationResult) -> str:
-    """Return the title: the environment, the workload and the number of targets by verdict."""
     verdicts = Counter(str(target["verdict"]) for target in result["targets"])
     met = f"{verdicts.pop('met', 0)} of {counted(len(result['targets']), 'target')} met"
     others = "".join(f", {count} {verdict}" for verdict, count in verdicts.items())
@@ -162,7 +161,6 @@ def _mark_own_rate(axis: Any, own_rate_per_hour: float, is_left: bool) -> None:
 
 
 def _panel(axis: Any, times: Sequence[float], values: Sequence[float], position: int, title: str, unit: str) -> None:
-    """Draw one quantity over time, with its peak in the title."""
     shade, style = LOOKS[position]
     axis.plot(times, values, color=shade, linestyle=style, linewidth=1.4)
     axis.fill_between(times, values, color=shade, alpha=0.15, linewidth=0)
@@ -172,7 +170,6 @@ def _panel(axis: Any, times: Sequence[float], values: Sequence[float], position:
 
 
 def _concurrency(axis: Any, times: Sequence[float], peaks: Sequence[int], reserved: int | None, name: str) -> None:
-    """Draw a function's peak concurrency, with its reservation as a line."""
     shade, _ = LOOKS[2]
     axis.plot(times, peaks, color=shade, linewidth=1.4, drawstyle="steps-mid")
     axis.fill_between(times, peaks, color=shade, alpha=0.15, linewidth=0, step="mid")

@@ -101,7 +101,6 @@ def _topics(email: str) -> list[AWSObject]:
 
 
 def _schedule() -> list[AWSObject]:
-    """Return the hourly schedule of CleanupHistoryFunction, with its role and failure handling."""
     return [
         Schedule(
             "CleanupSchedule",
