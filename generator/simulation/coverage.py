@@ -10,24 +10,20 @@ from generator.simulation.topology.model import Function, StreamMapping, Topolog
 from generator.simulation.trace_formats import MINUTE_S
 from generator.simulation.workload import Day, Profile, Recorded
 
+SECTIONS = ("traffic.", "targets.", "account.", "stream.shards", "functions.", "simulation.")
+NOT_READ = (
+    *("name", "on_shortfall", "memory_mb", "timeout_s", "reserved_concurrency"),
+    *("max_price_age_s", "max_notification_age_s"),
+)
+
 SIMULATED_SETTINGS = frozenset(
-    key
-    for key in fields.keys(Environment)
-    if key.startswith(("traffic.", "targets.", "account.", "stream.shards", "functions.", "simulation."))
-    and not key.endswith(
-        (
-            *(".name", ".on_shortfall", ".memory_mb", ".timeout_s", ".reserved_concurrency"),
-            *(".max_price_age_s", ".max_notification_age_s"),
-        )
-    )
+    key for key in fields.keys(Environment) if key.startswith(SECTIONS) and key.rpartition(".")[2] not in NOT_READ
 )
 """The settings that affect a simulation. All other values come from the template or are not simulated."""
 
-SIZED_SETTINGS = frozenset(
-    key
-    for key in SIMULATED_SETTINGS
-    if not key.startswith("simulation.") or key == "simulation.environment_idle_timeout_s"
-)
+SIZED_SETTINGS = frozenset(key for key in SIMULATED_SETTINGS if not key.startswith("simulation.")) | {
+    "simulation.environment_idle_timeout_s"
+}
 """Those that also affect a template."""
 
 

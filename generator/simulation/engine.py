@@ -73,8 +73,7 @@ def simulate(
     rates = profile(environment, name, read_trace(trace) if trace and name == "trace" else None, trace_per_hour)
     hours = rates.default_duration_s / 3600 if hours is None else hours
     replications = replications if budget_s is None else 2
-    faults = [*_faults(rates, hours, replications), *_trace_faults(name, rates, trace, trace_per_hour)]
-    if faults:
+    if faults := [*_faults(rates, hours, replications), *_trace_faults(name, rates, trace, trace_per_hour)]:
         raise InvalidSimulation(faults)
     topology = read_topology(template, where)
     topology = topology.without_reservations() if unreserved else topology

@@ -71,7 +71,8 @@ class Histogram:
         for position in sorted(counts):
             wanted -= counts[position]
             if wanted <= 0:
-                return _bin_middle(position)
+                low, high = array("d", array("Q", [position << BIN_BITS, (position + 1) << BIN_BITS]).tobytes())
+                return (low + high) / 2 if position else 0.0
         return None
 
     def at_least(self, value: float) -> int:
@@ -163,10 +164,3 @@ def check_conservation(stage: str, entered: float, **left: float) -> None:
 
 def _bins(values: Sequence[float]) -> Iterator[int]:
     return map(rshift, array("Q", array("d", values).tobytes()), repeat(BIN_BITS))
-
-
-def _bin_middle(position: int) -> float:
-    if not position:
-        return 0.0
-    low, high = array("d", array("Q", [position << BIN_BITS, (position + 1) << BIN_BITS]).tobytes())
-    return (low + high) / 2

@@ -133,7 +133,9 @@ def replicate_until(
     if complete < 2:
         in_turn = 2 if workers == 1 and not complete else 1
         needed_s = budget_s + BUDGET_MARGIN * in_turn * max(unfinished).needed_s
-        raise InvalidSimulation([_too_short(budget_s, needed_s)])
+        enough = f"about {duration(math.ceil(needed_s))}" if needed_s < math.inf else "several times as much"
+        what = f"{duration(budget_s)} ended before two replications finished, the fewest for an interval"
+        raise InvalidSimulation([Fault("budget", what, f"raise --budget to {enough}, or lower --hours")])
     return [found[number] for number in range(complete)]
 
 
@@ -151,15 +153,6 @@ def _replicate_before(task: Task, deadline_s: float, number: int) -> Measurement
         attempts = math.fsum((1 - stop.accepted / stop.attempts) ** attempt for attempt in range(retries + 1))
         s_per_webhook = (time.time() - started_s) / done * max(1.0, attempts * done / stop.attempts)
         return Unfinished(done / all_, s_per_webhook * all_)
-
-
-def _too_short(budget_s: float, needed_s: float) -> Fault:
-    enough = f"about {duration(math.ceil(needed_s))}" if needed_s < math.inf else "several times as much"
-    return Fault(
-        "budget",
-        f"{duration(budget_s)} ended before two replications finished, the fewest for an interval",
-        f"raise --budget to {enough}, or lower --hours",
-    )
 
 
 def _measure(network: Network, duration_s: float, deadline_s: float) -> Series:

@@ -102,12 +102,11 @@ def decide(target: float, measured: Estimate, replications: int) -> tuple[Target
         return TargetVerdict.MISSED, None
     if abs(measured.mean - target) <= NEAR * target:
         return TargetVerdict.AT_TARGET, None
-    if measured.mean == 0:
-        return TargetVerdict.INCONCLUSIVE, _rounded_up(replications * measured.high / target)
-    above = measured.mean > target
-    half = measured.mean - measured.low if above else measured.high - measured.mean
-    gap = abs(measured.mean - target)
-    return TargetVerdict.INCONCLUSIVE, _rounded_up(replications * (half / gap) ** 2)
+    needed = replications * measured.high / target
+    if measured.mean > 0:
+        half = measured.mean - measured.low if measured.mean > target else measured.high - measured.mean
+        needed = replications * (half / abs(measured.mean - target)) ** 2
+    return TargetVerdict.INCONCLUSIVE, math.ceil(needed) if needed <= MAX_REPLICATIONS else None
 
 
 def is_settled(target: float, measured: Estimate) -> bool:
@@ -197,10 +196,6 @@ def _half_width(values: Sequence[float]) -> float:
 def _variance(values: Sequence[float]) -> float:
     mean = math.fsum(values) / len(values)
     return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-
-
-def _rounded_up(replications: float) -> int | None:
-    return math.ceil(replications) if replications <= MAX_REPLICATIONS else None
 
 
 def _bisect(function: Callable[[float], float], low: float, high: float) -> float:

@@ -159,15 +159,13 @@ class Stream:
                 self.checked += lane.batch
                 self._leave(lane, lane.batch, now_s)
                 self._release(number, lane, now_s)
-            elif kind == SENT:
-                if now_s == lane.due_s:
-                    self._send(number, lane, now_s)
-            else:
-                if kind == CUT:
-                    finish(now_s, lane.started_s)
-                    self._retry(number, lane, now_s)
-                else:
-                    self._try(number, lane, now_s)
+            elif kind == CUT:
+                finish(now_s, lane.started_s)
+                self._retry(number, lane, now_s)
+            elif kind == RETRIED:
+                self._try(number, lane, now_s)
+            elif now_s == lane.due_s:
+                self._send(number, lane, now_s)
         self.inside.advance(until_s)
         self.function.running.advance(until_s)
 
@@ -177,29 +175,25 @@ class Stream:
         Pollers see a record from the next poll on. Polls are counted, so that rounding never makes a later record
         visible before an earlier one.
         """
-        written_s, first, size = lane.written_s, lane.first, self._size
-        waiting = len(written_s) - first
+        first, waiting = lane.first, len(lane.written_s) - lane.first
         if waiting <= 0:
             return
-        poll_s, phase_s = self._poll_s, lane.poll_phase_s
-        due_s = phase_s + poll_s * (1 + (written_s[first] - phase_s) // poll_s) if poll_s else written_s[first]
-        due_s += self._window_s
-        if waiting >= size:
-            last_s = written_s[first + size - 1]
-            full_s = phase_s + poll_s * (1 + (last_s - phase_s) // poll_s) if poll_s else last_s
-            if full_s < due_s:
-                due_s = full_s
-        if due_s < now_s:
-            due_s = now_s
+        due_s = self._visible_s(lane, first) + self._window_s
+        if waiting >= self._size:
+            due_s = min(due_s, self._visible_s(lane, first + self._size - 1))
+        due_s = max(due_s, now_s)
         if due_s != lane.due_s:
             lane.due_s = due_s
             heappush(self._events, (due_s, number, SENT))
 
+    def _visible_s(self, lane: Lane, position: int) -> float:
+        """Return the time of the first poll after a record was written."""
+        written_s, poll_s, phase_s = lane.written_s[position], self._poll_s, lane.poll_phase_s
+        return phase_s + poll_s * (1 + (written_s - phase_s) // poll_s) if poll_s else written_s
+
     def _send(self, number: int, lane: Lane, now_s: float) -> None:
         first, poll_s = lane.first, self._poll_s
-        last = first + self._size
-        if last > len(lane.written_s):
-            last = len(lane.written_s)
+        last = min(first + self._size, len(lane.written_s))
         if poll_s:
             # The records written before the latest poll. A tolerance, because `now_s` may be that of a poll.
             polls = math.floor((now_s - lane.poll_phase_s) / poll_s + 1e-9)

@@ -86,12 +86,10 @@ Costs = Iterable[tuple[float, Bottleneck]]
 """Limits with the number of events that each cost."""
 
 
-def _judge(
-    task: Task, runs: Sequence[Measurements], name: str, measured: Estimate, costs: Costs, events: float
-) -> Target:
+def _judge(task: Task, count: int, name: str, measured: Estimate, costs: Costs, events: float) -> Target:
     """Return the verdict. A missed target has the limit that cost the most, and all that cost too many events."""
     target = getattr(task.environment.targets, name)
-    verdict, needed = decide(target, measured, len(runs))
+    verdict, needed = decide(target, measured, count)
     if verdict is not TargetVerdict.MISSED:
         return Target(name, target, measured, verdict, needed)
     worst, *others = sorted(costs, key=itemgetter(0), reverse=True)
@@ -135,7 +133,7 @@ def _webhooks(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
     offered = [counts["offered"] for counts in gateways]
     measured = estimate_share(lost, offered, weight)
     costs = [*_function_costs(task, runs, task.topology.webhook_functions[0]), *_gateway_costs(task, runs)]
-    yield _judge(task, runs, "webhook_throttle_probability", measured, costs, fsum(offered))
+    yield _judge(task, len(runs), "webhook_throttle_probability", measured, costs, fsum(offered))
 
 
 def _gateway_costs(task: Task, runs: Sequence[Measurements]) -> Iterator[tuple[float, Bottleneck]]:
@@ -190,7 +188,7 @@ def _notifications(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]
     )
     costs = _function_costs(task, runs, worst.function)
     measured = estimate_share(waited, accepted)
-    yield _judge(task, runs, "notification_wait_probability", measured, costs, fsum(accepted))
+    yield _judge(task, len(runs), "notification_wait_probability", measured, costs, fsum(accepted))
 
 
 def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
@@ -211,4 +209,4 @@ def _stream(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
         lanes = mapping.parallelization_factor
         factor = f"{mapping.logical_id}'s ParallelizationFactor of {lanes}"
         costs = [(invocations, Bottleneck(factor, Cause.LANES, mapping.function, lanes))]
-    yield _judge(task, runs, "stream_utilisation", measured, costs, invocations)
+    yield _judge(task, len(runs), "stream_utilisation", measured, costs, invocations)
