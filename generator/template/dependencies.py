@@ -29,6 +29,27 @@ def walk(value: Any) -> Iterator[Any]:
             waiting += reversed(inner)
 
 
+def measured(value: Any, most: int, deepest: int) -> tuple[int, int]:
+    """Return the number of values in a value and the number of their levels, itself included.
+
+    Stops as soon as there are more than `most` values or `deepest` levels.
+    """
+    values, depth, level = 1, 1, [value]
+    while level and values <= most and depth <= deepest:
+        below: list[Any] = []
+        for inner in level:
+            if isinstance(inner, dict):
+                below += inner.values()
+            elif isinstance(inner, list):
+                below += inner
+            else:
+                continue
+            if values + len(below) > most:
+                break
+        values, depth, level = values + len(below), depth + bool(below), below
+    return values, depth
+
+
 def references(value: Any) -> Iterator[str]:
     """Return the name in each Ref, Fn::GetAtt and variable of an Fn::Sub, with `.Attribute` if there is one.
 

@@ -11,10 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
-from itertools import islice
 from typing import NamedTuple
 
-from generator.template.dependencies import references, walk
+from generator.template.dependencies import measured, references, walk
 from generator.template.intrinsics import NO_VALUE, SAM, Json, as_mapping, literal_text, reference, split_commas
 from generator.template.loop_lists import every_list
 from generator.template.model import Section, Template, is_list, is_stored
@@ -108,17 +107,7 @@ def _put_in(merged: _Merged, name: str, reader: ChildReader) -> Iterable[tuple[s
     template, sections = merged.template, merged.sections
     resource = template.resources[name]
     try:
-        if merged.stacks >= MAX_STACKS or len(template.resources) > MAX_RESOURCES:
-            raise NotRead(f"more than {MAX_STACKS} nested stacks or {MAX_RESOURCES:,} resources in one template")
-        if name.count(SEPARATOR) >= MAX_LEVELS:
-            raise NotRead(f"nested more than {MAX_LEVELS} levels deep")
-        if merged.values >= MAX_VALUES:
-            raise NotRead(_TOO_MANY)
-        child = reader(resource)
-        document = _renamed(template.parameters, name, resource, as_mapping(child.document))
-        merged.values += _values(document, MAX_VALUES - merged.values)
-        if merged.values >= MAX_VALUES:
-            raise NotRead(_TOO_MANY)
+        document, inner_reader = _read(merged, name, resource, reader)
     except NotRead as error:
         merged.unread[name] = str(error)
         return []
@@ -140,30 +129,26 @@ def _put_in(merged: _Merged, name: str, reader: ChildReader) -> Iterable[tuple[s
     sections["opaque"] |= {f"{name}{SEPARATOR}{logical_id}": entry for logical_id, entry in inner.opaque.items()}
     merged.macros += [f"{name}{SEPARATOR}{macro}" for macro in inner.macros]
     merged.malformed += inner.malformed
-    return [(logical_id, child.reader) for logical_id, entry in resources.items() if entry.get("Type") in NESTED]
+    return [(logical_id, inner_reader) for logical_id, entry in resources.items() if entry.get("Type") in NESTED]
 
 
-_TOO_MANY = f"more than {MAX_VALUES:,} values in the nested stacks, with their parameters written out"
-
-
-def _values(document: Section, most: int) -> int:
-    """Return the number of values that a nested stack adds to the template, or `most` if it adds more.
-
-    Raises NotRead if they are nested too deeply.
-    """
-    count, depth = 0, 0
-    level: list[Json] = [document[key] for key in ("Resources", "Outputs", "Globals", "Conditions", "Mappings")]
-    while level:
-        depth += 1
-        inner: list[Json] = []
-        for value in level:
-            inner += value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-            if count + len(inner) >= most:
-                return most
+def _read(merged: _Merged, name: str, resource: Section, reader: ChildReader) -> tuple[Section, ChildReader]:
+    """Return a nested stack's document as part of the template, and the reader of the stacks in it. Raises NotRead."""
+    if merged.stacks >= MAX_STACKS or len(merged.template.resources) > MAX_RESOURCES:
+        raise NotRead(f"more than {MAX_STACKS} nested stacks or {MAX_RESOURCES:,} resources in one template")
+    if name.count(SEPARATOR) >= MAX_LEVELS:
+        raise NotRead(f"nested more than {MAX_LEVELS} levels deep")
+    if merged.values < MAX_VALUES:
+        child = reader(resource)
+        document = _renamed(merged.template.parameters, name, resource, as_mapping(child.document))
+        content = [document[key] for key in ("Resources", "Outputs", "Globals", "Conditions", "Mappings")]
+        values, depth = measured(content, MAX_VALUES - merged.values, MAX_DEPTH)
         if depth > MAX_DEPTH:
             raise NotRead(f"nested more than {MAX_DEPTH} levels deep, with its parameters written out")
-        count, level = count + len(inner), inner
-    return count
+        merged.values += values
+        if merged.values <= MAX_VALUES:
+            return document, child.reader
+    raise NotRead(f"more than {MAX_VALUES:,} values in the nested stacks, with their parameters written out")
 
 
 def _write_out_outputs(merged: _Merged) -> None:
@@ -173,6 +158,7 @@ def _write_out_outputs(merged: _Merged) -> None:
     """
     outputs = {_output_of(name): as_mapping(entry).get("Value") for name, entry in merged.template.outputs.items()}
     values: dict[str, Json] = {}
+    sizes: dict[str, int] = {}
     used = {name: outputs.keys() & {*references(value)} for name, value in outputs.items()}
     sorter = TopologicalSorter(used)
     with suppress(CycleError):
@@ -180,13 +166,14 @@ def _write_out_outputs(merged: _Merged) -> None:
     while ready := sorter.get_ready():
         for name in ready:
             value = _NestedRenaming("", values).value(outputs[name]) if used[name] else outputs[name]
-            if _size(value) <= MAX_OUTPUT:
-                values[name] = value
+            size, _ = measured(value, MAX_OUTPUT, MAX_DEPTH)
+            if size <= MAX_OUTPUT:
+                values[name], sizes[name] = value, size
         sorter.done(*ready)
     renamer = _NestedRenaming("", values)
     for section in (merged.sections["resources"], merged.sections["conditions"]):
         for name, entry in section.items():
-            added = sum(_size(values[output]) for output in references(entry) if output in values)
+            added = sum(sizes.get(output, 0) for output in references(entry))
             if added and merged.values + added < MAX_VALUES:
                 merged.values += added
                 section[name] = renamer.value(entry)
@@ -196,11 +183,6 @@ def _output_of(name: str) -> str:
     """Return the name by which other resources refer to the output Child/Name."""
     stack, _, output = name.rpartition(SEPARATOR)
     return f"{stack}.Outputs.{output}"
-
-
-def _size(value: Json) -> int:
-    """Return the number of values in a value; one more than MAX_OUTPUT stands for any larger number."""
-    return sum(1 for _ in islice(walk(value), MAX_OUTPUT + 1))
 
 
 def _conditional(resource: Section, stack: Section, conditions: dict[str, Json]) -> Section:

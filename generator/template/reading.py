@@ -18,7 +18,7 @@ from typing import Any
 from generator._format import counted
 from generator.errors import Fault, MalformedTemplate, OversizedTemplate, UnreadableTemplate
 from generator.template.constraints import GIVEN
-from generator.template.dependencies import MAPPING_TYPES
+from generator.template.dependencies import MAPPING_TYPES, measured
 from generator.template.evaluation import Evaluator, Unknown
 from generator.template.guards import ALWAYS, Guard
 from generator.template.intrinsics import as_list, as_mapping, literal_text
@@ -142,7 +142,7 @@ def _from_json(where: str, text: str) -> Any:
         return numbers[-1]
 
     value = json.loads(text, parse_int=_whole, parse_float=number, parse_constant=number)
-    _require_bounded(where, value)
+    _require(where, *measured(value, MAX_VALUES, MAX_DEPTH))
     is_plain = text.isascii() and "\\u" not in text and all(map(math.isfinite, numbers))
     return value if is_plain else _serializable(where, value)
 
@@ -291,21 +291,6 @@ def _require(where: str, values: int, depth: int) -> None:
     if values > MAX_VALUES:
         what = f"more than {counted(MAX_VALUES, 'value')}, with aliases written out"
         raise _oversized(where, what, "split the template")
-
-
-def _require_bounded(where: str, value: Any) -> None:
-    """Count the values and levels of a JSON text. Raises OversizedTemplate."""
-    values, depth, level = 0, 0, [value]
-    while level:
-        values, depth = values + len(level), depth + 1
-        _require(where, values, depth)
-        below: list[Any] = []
-        for inner in level:
-            if isinstance(inner, dict):
-                below += inner.values()
-            elif isinstance(inner, list):
-                below += inner
-        level = below
 
 
 def _require_bounded_yaml(where: str, text: str, loader: Any) -> None:
