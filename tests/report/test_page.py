@@ -274,9 +274,10 @@ def test_the_batching_window_has_a_reason_only_if_it_is_needed(
 @EVERY
 def test_the_page_is_the_same_in_every_process_and_needs_no_heavy_package(name: str) -> None:
     script = (
-        "import json, sys; from tests.report.conftest import judged; from tests.report.documents import page\n"
-        f"template = json.load(open('templates_out/{name}.json'))\n"
-        f"sys.stdout.write(page(template, judged('{name}'), {{}}))\n"
+        "import json, sys; from generator import plans; from generator.report.page import page\n"
+        "from generator.template.reading import parse\n"
+        f"template, (judged,) = parse(json.load(open('templates_out/{name}.json'))), plans.prepare(['{name}'])\n"
+        "sys.stdout.write(page(template, judged, {}))\n"
         "heavy = {'boto3', 'cfnlint', 'matplotlib', 'troposphere', 'ministack'} & sys.modules.keys()\n"
         "assert not heavy, heavy"
     )
