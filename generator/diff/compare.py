@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from generator.checks.quota.functions import FUNCTION_TYPES
 from generator.diff.iam.access import Coverage, accesses
 from generator.diff.iam.not_compared import not_compared
-from generator.diff.model import Alarm, Cost, Difference, Effect, Handler, Part, Property, Room
+from generator.diff.model import Alarm, Cost, Difference, Effect, Handler, Part, Room
 from generator.diff.properties import changes, literal, same
 from generator.diff.redefinitions import Redefinitions, with_new_names
 from generator.diff.reservations import reservations
@@ -19,7 +19,7 @@ from generator.template.dependencies import dependencies
 from generator.template.evaluation import known
 from generator.template.intrinsics import Json, as_mapping, template_text, text
 from generator.template.model import Template
-from generator.template.schemas import Certainty, schema
+from generator.template.schemas import schema
 from generator.template.transforms import SAM_FUNCTION
 
 ALARM = "AWS::CloudWatch::Alarm"
@@ -46,7 +46,7 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
     old, renamed = with_new_deployment(with_new_names(old, new), new)
     before, after = known(old), known(new)
     redefinitions = Redefinitions(before, after)
-    views = list(redefinitions.views())
+    views = redefinitions.views
     coverage = Coverage(redefinitions.comparison)
     iam = {
         (access.resource, access.change, text(access.statement)): access
@@ -56,7 +56,7 @@ def difference(old: Template, new: Template, room: Room | None = None, cost: Cos
     code = {handler.id: handler for view in views for handler in _handlers(*with_same_types(*view))}
     alarms = {(alarm.id, alarm.setting): alarm for view in views for alarm in _alarms(*view)}
     return Difference(
-        resources=tuple(resources(before, after, redefinitions, views, renamed)),
+        resources=tuple(resources(before, after, redefinitions, renamed)),
         parts=tuple(_parts(old, new, redefinitions)),
         iam=tuple(iam.values()),
         iam_not_compared=tuple(dict.fromkeys(found for view in views for found in not_compared(*view))),
@@ -83,19 +83,14 @@ def _parts(old: Template, new: Template, redefinitions: Redefinitions) -> Iterat
                 continue
             changed = list(changes(before.get(name), after.get(name), f"{section}.{name}"))
             if section == "Outputs":
-                changed = _of_output(name, changed, redefinitions)
+                outputs = [as_mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names]
+                distinct = changes(outputs[0], outputs[1], f"Outputs.{name}")
+                conditions = [output.get("Condition") for output in outputs]
+                differing = redefinitions.comparison.differing(changed, distinct, conditions)
+                changed = [change for change, _ in differing.values()]
             if changed:
                 depends = tuple(one for one, names in used.items() if prefix is not None and f"{prefix}{name}" in names)
                 yield from (Part(change.path, change.old, change.new, depends) for change in changed)
-
-
-def _of_output(name: str, changed: list[Property], redefinitions: Redefinitions) -> list[Property]:
-    """Return the changes of an output that make a difference in some deployment."""
-    outputs = [as_mapping(side.outputs.get(name)) for side in redefinitions.with_distinct_names]
-    conditions = [output.get("Condition") for output in outputs]
-    distinct = {change.path: change for change in changes(outputs[0], outputs[1], f"Outputs.{name}")}
-    differs = redefinitions.comparison.property_difference
-    return [change for change in changed if differs(distinct.get(change.path, change), conditions) != Certainty.NONE]
 
 
 def _used_by_resources(template: Template) -> dict[str, set[str]]:

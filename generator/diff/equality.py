@@ -17,7 +17,7 @@ from generator.template.conditions import DeploymentSpace
 from generator.template.constraints import allowed_values
 from generator.template.dependencies import walk
 from generator.template.evaluation import Evaluator, Scope, Unknown
-from generator.template.guards import ALWAYS, Equality, Fact, Guard, merge, when
+from generator.template.guards import Equality, Fact, Guard, merge, when
 from generator.template.intrinsics import (
     NO_VALUE,
     Json,
@@ -70,11 +70,11 @@ class DeploymentComparison:
 
     def implies(self, condition: Json, other: Json) -> bool:
         """Return whether `other` holds in every deployment in which `condition` holds. None always holds."""
-        return other is None or self.is_covered(_guard(condition), [_guard(other)])
+        return other is None or self.is_covered(guard_of(condition), [guard_of(other)])
 
     def are_possible(self, conditions: Iterable[Json]) -> bool:
         """Return whether some deployment has all of these conditions."""
-        return self._is_reachable(merge(*map(_guard, conditions)))
+        return self._is_reachable(merge(*map(guard_of, conditions)))
 
     def is_covered(self, guard: Guard, others: Sequence[Guard]) -> bool:
         """Return whether one of the others holds in every deployment in which `guard` holds."""
@@ -108,7 +108,7 @@ class DeploymentComparison:
 
     def _difference(self, old: Json, new: Json, conditions: Iterable[Json]) -> Certainty:
         old, new = (NO_VALUE if value is None else value for value in (old, new))
-        guard = merge(*map(_guard, conditions))
+        guard = merge(*map(guard_of, conditions))
         if guard is None or not self._is_reachable(guard):
             return Certainty.NONE
         if not any(map(is_intrinsic, walk([old, new]))):
@@ -129,15 +129,28 @@ class DeploymentComparison:
         alternatives = _pattern(reference(name), self._template)
         return tuple(tokens(one[0]) if len(one) == 1 and isinstance(one[0], str) else one for one in alternatives)
 
-    def property_difference(self, change: Property, conditions: list[Json]) -> Certainty:
-        """Return how certain it is that a property differs where a resource or an output exists before and after.
+    def differing(
+        self, written: Iterable[Property], distinct: Iterable[Property], conditions: list[Json]
+    ) -> dict[str, tuple[Property, Certainty]]:
+        """Return by path the changes that make a difference in some deployment, each with how certain that is.
 
-        The condition itself differs if one side exists where the other does not.
+        `written` are the changes of a resource or an output with the names that both templates have, and `distinct`
+        those with names of their own for whatever is redefined. Only deployments count in which it exists before and
+        after, as its old and its new condition decide.
         """
-        if change.path.rpartition(".")[2] != "Condition" or [change.old, change.new] != conditions:
-            return self.difference(change.old, change.new, conditions)
-        old, new = ("exists" if name is None else {"Fn::If": [name, "exists", NO_VALUE]} for name in conditions)
-        return self.difference(old, new)
+        by_path = {change.path: change for change in distinct}
+        differing: dict[str, tuple[Property, Certainty]] = {}
+        for change in written:
+            own = by_path.get(change.path, change)
+            if own.path.rpartition(".")[2] == "Condition" and [own.old, own.new] == conditions:
+                # The condition itself differs if one side exists where the other does not.
+                exists = ("exists" if name is None else {"Fn::If": [name, "exists", NO_VALUE]} for name in conditions)
+                certainty = self.difference(*exists)
+            else:
+                certainty = self.difference(own.old, own.new, conditions)
+            if certainty != Certainty.NONE:
+                differing[change.path] = change, certainty
+        return differing
 
     def _cases(self, old: Json, new: Json, guard: Guard) -> Iterator[Certainty]:
         """Yield for each case within the guard how certain it is that the values differ.
@@ -264,11 +277,6 @@ def _fit(left: list[Json], right: list[Json], fits: Callable[[str, str], bool]) 
     first, second = (part[0] if part else "" for part in (left, right))
     is_open = not isinstance(first, str) or not isinstance(second, str)
     return is_open or fits(first, second) or fits(second, first)
-
-
-def _guard(condition: Json) -> Guard:
-    """Return the guard of a condition, or of its opposite if it begins with NOT."""
-    return ALWAYS if condition is None else guard_of(str(condition))
 
 
 def _choices(undecided: Sequence[Fact]) -> list[Guard]:

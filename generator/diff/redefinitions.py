@@ -97,8 +97,9 @@ class Redefinitions:
         """
         return self._renamed(*self._sides, self._parameters)
 
-    def views(self) -> Iterator[Pair]:
-        """Yield both templates as an update deploys them, and as a new stack does if a default changes.
+    @cached_property
+    def views(self) -> list[Pair]:
+        """Both templates as an update deploys them, and as a new stack does if a default changes.
 
         An update keeps the values of parameters; one that only the new template has gets its default. A new stack has
         every default. Redefined conditions and mappings have distinct names. A redefined parameter has them only if the
@@ -113,8 +114,7 @@ class Redefinitions:
         if changed:
             values = [{name: side[name] for name in changed} for side in defaults]
             pairs.append((known(old, values[0]), known(new, values[1])))
-        for before, after in pairs:
-            yield self._renamed(before, after, redefined, defaults)
+        return [self._renamed(*pair, redefined, defaults) for pair in pairs]
 
     def _is_of_another_kind(self, name: str) -> bool:
         """Return whether a parameter that keeps its value may still stand for another value."""

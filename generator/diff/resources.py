@@ -27,16 +27,10 @@ ResourcePair = tuple[Json, Json]
 """One resource in the old and in the new template."""
 
 
-def resources(
-    old: Template,
-    new: Template,
-    redefinitions: Redefinitions,
-    views: Sequence[Pair],
-    renamed: Mapping[str, str],
-) -> list[Resource]:
+def resources(old: Template, new: Template, redefinitions: Redefinitions, renamed: Mapping[str, str]) -> list[Resource]:
     """Return all resources that differ: replaced ones first, tables at the top.
 
-    `views` are those of the redefinitions. `renamed` are the deployments with a new logical id.
+    `renamed` are the deployments with a new logical id.
     """
     note = "expected: the API changed, and a new deployment brings the change to the stage"
     differing = [
@@ -55,7 +49,7 @@ def resources(
     for name in dict.fromkeys([*after, *before]):
         if name in before and name in after:
             sides, distinct_sides = (_comparable(pair, name) for pair in (written, distinct))
-            unprotected = _unprotected(name, views, redefinitions.comparison)
+            unprotected = _unprotected(name, redefinitions.views, redefinitions.comparison)
             differing += _changed(name, sides, distinct_sides, redefinitions.comparison, unprotected)
         elif name in after:
             notes = (after[name][CREATED],) if CREATED in after[name] else ()
@@ -65,7 +59,10 @@ def resources(
     differing = _with_dependants(differing, written[1])
     differing += [stale for stale in stale_deployments(differing, *written) if stale.id not in renamed.values()]
     rejections = Rejections(written, distinct, redefinitions.comparison)
-    return sorted(map(rejections.added_to, differing), key=_urgency)
+    return sorted(
+        map(rejections.added_to, differing),
+        key=lambda resource: (-resource.replacement.rank, resource.type != TABLE, -resource.removal.rank),
+    )
 
 
 def _comparable(sides: Pair, name: str) -> ResourcePair:
@@ -141,7 +138,10 @@ def _changed(
         removal = Certainty.POSSIBLE
         notes = ["creates resources that are not compared one by one: any of them may be replaced or removed"]
     notes += [*unprotected, *changed_notes(old, new)]
-    properties = tuple(_readable(change) for change, _ in differing.values())
+    properties = tuple(
+        Property(path, _readable(change.old), _readable(change.new)) if path in CODE else change
+        for path, (change, _) in differing.items()
+    )
     yield Resource(name, kind, Change.CHANGED, replacement, properties, tuple(notes), removal)
 
 
@@ -152,17 +152,11 @@ def _differing_properties(
 
     Among them are those with the same text and a redefined name in it, if they may replace or remove the resource.
     """
-    kind = _type(sides[1])
-    conditions = [side.get(CONDITION) for side in distinct]
     distinct_changes = {change.path: change for change in _changes(*distinct)}
     written_changes = distinct_changes if sides == distinct else {change.path: change for change in _changes(*sides)}
-    decisive = {path: change for path, change in distinct_changes.items() if _is_decisive(kind, path)}
-    differing: dict[str, tuple[Property, Certainty]] = {}
-    for path, change in {**decisive, **written_changes}.items():
-        certainty = comparison.property_difference(distinct_changes.get(path, change), conditions)
-        if certainty != Certainty.NONE:
-            differing[path] = change, certainty
-    return differing
+    decisive = {path: change for path, change in distinct_changes.items() if _is_decisive(_type(sides[1]), path)}
+    conditions = [side.get(CONDITION) for side in distinct]
+    return comparison.differing({**decisive, **written_changes}.values(), distinct_changes.values(), conditions)
 
 
 def _existence(condition: Json) -> str:
@@ -216,12 +210,8 @@ def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Ce
     return Certainty.CERTAIN if is_key else Certainty.POSSIBLE
 
 
-def _readable(change: Property) -> Property:
-    """Return the change with code replaced by its hash; the report shows code as a line diff."""
-    return replace(change, old=_hashed(change.old), new=_hashed(change.new)) if change.path in CODE else change
-
-
-def _hashed(code: Json) -> Json:
+def _readable(code: Json) -> Json:
+    """Return the hash of code, because the report shows the code itself as a line diff."""
     lines = literal(code)
     if lines is None:
         return code
@@ -252,10 +242,6 @@ def _create_only_references(template: Template, name: str) -> Iterator[tuple[str
             path = f"Properties.{key}"
             if name in dependencies(value) and schema(_type(resource)).replacement(path) == Certainty.CERTAIN:
                 yield other, path
-
-
-def _urgency(resource: Resource) -> tuple[int, bool, int]:
-    return -resource.replacement.rank, resource.type != TABLE, -resource.removal.rank
 
 
 def _type(resource: Mapping[str, Json]) -> str:

@@ -55,18 +55,17 @@ def accesses(old: Template, new: Template, coverage: Coverage) -> list[Access]:
     for holder, kind in dict.fromkeys([*after, *before]):
         had, has = before.get((holder, kind), []), after.get((holder, kind), [])
         more, less = coverage.uncovered(has, had), coverage.uncovered(had, has)
-        certain = coverage.certain(more, had) | coverage.certain(less, has)
         if holder in new.resources or holder not in old.resources:
             condition = str(new.resources.get(holder, {}).get("Condition"))
-            unread = coverage.uncovered(
-                [grant for grant in less if grant.is_unread], [grant.without(condition) for grant in has]
-            )
-            less += [replace(grant, effect="Deny") for grant in unread if not _only_allows(grant, before)]
+            unread = [grant for grant in less if grant.is_unread]
+            for grant in coverage.uncovered(unread, [grant.without(condition) for grant in has]):
+                if not _only_allows(grant, before):
+                    less[replace(grant, effect="Deny")] = Certainty.POSSIBLE
         for change, (allow, deny) in ((AccessChange.WIDENED, (more, less)), (AccessChange.NARROWED, (less, more))):
-            changed = [grant for grant in allow if grant.effect == "Allow"]
-            changed += [grant for grant in deny if grant.effect == "Deny"]
+            changed = [(grant, certainty) for grant, certainty in allow.items() if grant.effect == "Allow"]
+            changed += [(grant, certainty) for grant, certainty in deny.items() if grant.effect == "Deny"]
             for certainty in (Certainty.CERTAIN, Certainty.POSSIBLE):
-                together = merged([one for one in changed if (one in certain) == (certainty == Certainty.CERTAIN)])
+                together = merged([grant for grant, one in changed if one == certainty])
                 reported += [Access(holder, change, _statement(grant), certainty) for grant in together]
     return reported
 
@@ -112,27 +111,28 @@ class Coverage:
         self._known: dict[tuple[str, str], Certainty] = {}
         self._steps_left = MAX_GRANT_STEPS
 
-    def uncovered(self, grants: Iterable[Grant], others: Sequence[Grant]) -> list[Grant]:
-        """Return the grants that the others do not cover in every deployment."""
-        return self._uncovered(grants, _GrantIndex(others))
+    def uncovered(self, grants: Iterable[Grant], others: Sequence[Grant]) -> dict[Grant, Certainty]:
+        """Return the grants that the others do not cover in every deployment.
 
-    def certain(self, grants: Iterable[Grant], others: Sequence[Grant]) -> set[Grant]:
-        """Return the grants that the others cover in no deployment, whichever conditions hold."""
-        index = _GrantIndex([other.without() for other in others])
+        Each is CERTAIN if the others cover it in no deployment, whichever conditions hold, and POSSIBLE otherwise.
+        """
+        index, known = _index(others), set(others)
+        found = [one for one in dict.fromkeys(grants) if one not in known and not self._is_covered(one, index)]
+        anywhere = _index([other.without() for other in others]) if found else {}
         return {
-            grant
-            for grant in self._uncovered(grants, index)
-            if grant.certainty == Certainty.CERTAIN
+            grant: Certainty.CERTAIN if self._is_certain(grant, anywhere) else Certainty.POSSIBLE for grant in found
+        }
+
+    def _is_certain(self, grant: Grant, index: _Index) -> bool:
+        return (
+            grant.certainty == Certainty.CERTAIN
             and all(
                 worst(self._differences(grant, other)) == Certainty.CERTAIN for other in self._candidates(grant, index)
             )
             and self._steps_left >= 0
-        }
+        )
 
-    def _uncovered(self, grants: Iterable[Grant], index: _GrantIndex) -> list[Grant]:
-        return [one for one in dict.fromkeys(grants) if one not in index.grants and not self._is_covered(one, index)]
-
-    def _is_covered(self, grant: Grant, index: _GrantIndex) -> bool:
+    def _is_covered(self, grant: Grant, index: _Index) -> bool:
         covering: list[Guard] = []
         for other in self._candidates(grant, index):
             if worst(self._differences(grant, other)) == Certainty.NONE:
@@ -141,13 +141,15 @@ class Coverage:
                 covering.append(other.guard)
         return self._comparison.is_covered(grant.guard, covering)
 
-    def _candidates(self, grant: Grant, index: _GrantIndex) -> Iterator[Grant]:
+    def _candidates(self, grant: Grant, index: _Index) -> Iterator[Grant]:
         """Yield the grants that may cover a grant, until no steps are left."""
-        for other in index.candidates(grant):
-            self._steps_left -= 1
-            if self._steps_left < 0:
-                return
-            yield other
+        for by_resource in _selected(index, _name(grant.action.folded())):
+            for others in _selected(by_resource, _name(grant.resource)):
+                for other in others:
+                    self._steps_left -= 1
+                    if self._steps_left < 0:
+                        return
+                    yield other
 
     def _differences(self, grant: Grant, other: Grant) -> Iterator[Certainty]:
         """Yield how certain it is that elements of the other grant leave out something of this grant.
@@ -253,24 +255,17 @@ class Coverage:
         return matches(parts, text)
 
 
-class _GrantIndex:
-    """Finds grants by the action and the resource that they name. The key None has patterns, which must be compared."""
+_Index = dict[str | None, dict[str | None, list[Grant]]]
+"""Grants by the action and the resource that they name. The key None has patterns, which must be compared."""
 
-    def __init__(self, grants: Sequence[Grant]) -> None:
-        self.grants = set(grants)
-        self._by_action: dict[str | None, dict[str | None, list[Grant]]] = {}
-        for grant in grants:
-            action, resource = (
-                None if name is not None and any(sign in name for sign in "*?") else name
-                for name in (_name(grant.action.folded()), _name(grant.resource))
-            )
-            self._by_action.setdefault(action, {}).setdefault(resource, []).append(grant)
 
-    def candidates(self, grant: Grant) -> Iterator[Grant]:
-        """Yield the grants that may cover a grant if the right values are deployed."""
-        for by_resource in _selected(self._by_action, _name(grant.action.folded())):
-            for found in _selected(by_resource, _name(grant.resource)):
-                yield from found
+def _index(grants: Iterable[Grant]) -> _Index:
+    index: _Index = {}
+    for grant in grants:
+        names = (_name(grant.action.folded()), _name(grant.resource))
+        action, resource = (None if name is None or WILDCARD.search(name) else name for name in names)
+        index.setdefault(action, {}).setdefault(resource, []).append(grant)
+    return index
 
 
 def _selected(entries: Mapping[str | None, T], name: str | None) -> Iterable[T]:

@@ -194,9 +194,9 @@ def under(conditions: Iterable[str], grant: Grant) -> Grant:
     return replace(grant, condition=tuple(sorted({*grant.condition, *more}))) if more else grant
 
 
-def guard_of(condition: str) -> Guard:
-    """Return the guard of a condition of the template, or of its opposite."""
-    return when(condition.removeprefix(NOT), holds=not condition.startswith(NOT))
+def guard_of(condition: Json) -> Guard:
+    """Return the guard of a condition of the template, or of its opposite. None always holds."""
+    return ALWAYS if condition is None else when(str(condition).removeprefix(NOT), not str(condition).startswith(NOT))
 
 
 def in_words(condition: str) -> str:
