@@ -368,46 +368,41 @@ class Progress(NamedTuple):
 
 @lru_cache(maxsize=1000)
 def _progress(batch: Batch, survival: Survival) -> Progress:
-    shares = [share for share, _ in batch.spread]
-    parts = [_one_progress(batch, batch.duration_s * multiple, survival) for _, multiple in batch.spread]
-    return Progress(
-        _mixed(shares, [part.siblings for part in parts]),
-        _mixed(shares, [part.running for part in parts]),
-        [
-            (end_s, length_s, share, running)
-            for share, part in zip(shares, parts, strict=True)
-            for end_s, length_s, _, running in part.periods
-        ],
-    )
+    shares, siblings, running = [], [], []
+    periods: list[tuple[float, float, float, Sequence[float]]] = []
+    for share, multiple in batch.spread:
+        seen, ended = _one_progress(batch, batch.duration_s * multiple, survival)
+        ends_s, numbers = zip(*ended, strict=True)
+        lengths_s = [end_s - start_s for start_s, end_s in pairwise((0.0, *ends_s))]
+        shares.append(share)
+        siblings.append(seen)
+        running.append(_mixed(lengths_s, numbers))
+        periods += zip(ends_s, lengths_s, repeat(share), numbers)
+    return Progress(_mixed(shares, siblings), _mixed(shares, running), periods)
 
 
-def _one_progress(batch: Batch, duration_s: float, survival: Survival) -> Progress:
+def _one_progress(
+    batch: Batch, duration_s: float, survival: Survival
+) -> tuple[list[float], list[tuple[float, list[float]]]]:
+    """Return the siblings in a batch of that duration, and the end of each period with the number running in it."""
     step_s = duration_s / batch.records
     crossing = _next_record([1.0], 1.0, batch.size)[1:]
     # Half of the other records that are done at the same time come before this one.
     met, seen = [1.0], _next_records(crossing, _at_once(batch, (batch.at_once - 1) / 2), 1.0)
-    siblings = [seen]
-    ends_s, running = [step_s], [met]
+    siblings, ended = [seen], [(step_s, met)]
     records = _at_once(batch, batch.at_once)
     for done in range(1, batch.records):
         seen = _next_records(seen, records, survival.after(done * step_s))
         siblings.append(seen)
         met = _next_records(met, records, survival.after((done - 0.5) * step_s))
-        ends_s.append((done + 1) * step_s)
-        running.append(met)
+        ended.append(((done + 1) * step_s, met))
     for start, end in pairwise(TAIL):
         left = [1.0]
         for later in range(batch.records):
             alive = survival.after((start + end) / 2 * survival.mean_s + later * step_s)
             left = _next_records(left, records, alive)
-        ends_s.append(duration_s + end * survival.mean_s)
-        running.append(left)
-    lengths_s = [end_s - start_s for start_s, end_s in pairwise((0.0, *ends_s))]
-    return Progress(
-        _mixed([1 / batch.records] * batch.records, siblings),
-        _mixed(lengths_s, running),
-        [(end_s, length_s, 1.0, left) for end_s, length_s, left in zip(ends_s, lengths_s, running, strict=True)],
-    )
+        ended.append((duration_s + end * survival.mean_s, left))
+    return _mixed([1 / batch.records] * batch.records, siblings), ended
 
 
 def _at_once(batch: Batch, records: float) -> list[tuple[float, float]]:
