@@ -16,8 +16,8 @@ import simpy
 
 from generator.config import files
 from generator.simulation import draws, read_topology
-from generator.simulation.functions import LambdaFunction, Timing
-from generator.simulation.gateway import Gateway, Senders
+from generator.simulation.functions import LambdaFunction
+from generator.simulation.gateway import Gateway
 from generator.simulation.limits import Pool
 from generator.simulation.network import Task
 from generator.simulation.replication import replicate
@@ -30,9 +30,9 @@ MIN_RATIO, MAX_HOUR_S = 4.0, 0.5
 
 def with_gateway(one_by_one):
     """Run the stage that simulations use, with warm instances, cold starts and conservation checks."""
-    timing = Timing(draws.lognormal(Random(2), MEAN_S, P95_S), 0.6, 30.0, 600.0)
-    function = LambdaFunction("function", Pool(SERVERS), timing)
-    gateway = Gateway(function, [], [], Senders(()), Random(3), one_by_one=one_by_one)
+    drawn = draws.lognormal(Random(2), MEAN_S, P95_S)
+    function = LambdaFunction("function", Pool(SERVERS), drawn, 0.6, 30.0, 600.0)
+    gateway = Gateway(function, [], [], Random(3), waits_s=(), one_by_one=one_by_one)
     gateway.feed(arrivals(Steady(RATE_PER_S), Random(1), 0.0))
     now_s = 0.0
     while gateway.offered < ARRIVALS:

@@ -23,29 +23,28 @@ Run = tuple[float, bool]
 """The duration of a run in seconds, and whether it ends at the function's timeout."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The durations of runs. `draw_s` draws the duration of a run in a warm instance."""
-
-    draw_s: Variates
-    cold_start_s: float
-    timeout_s: float
-    idle_timeout_s: float
-
-
 class LambdaFunction:
     """A function that runs what its pool has room for. The stages that invoke it keep its runs until they end.
 
     Each run takes the warm instance that was used last, or starts a new one. AWS does not document which warm
     instance Lambda picks; with this choice the others expire. Invariants: `running.inside` instances are busy, `idle`
     holds the times since which the others have been idle, oldest first, and the pool's free units and the runs of all
-    functions that share it add up to its size.
+    functions that share it add up to its size. `draw_s` draws the duration of a run in a warm instance.
     """
 
     def __init__(
-        self, name: str, pool: Pool, timing: Timing, request_rate: TokenBucket | None = None, start_s: float = 0.0
+        self,
+        name: str,
+        pool: Pool,
+        draw_s: Variates,
+        cold_start_s: float,
+        timeout_s: float,
+        idle_timeout_s: float,
+        request_rate: TokenBucket | None = None,
+        start_s: float = 0.0,
     ) -> None:
-        self.name, self.pool, self.timing, self.request_rate = name, pool, timing, request_rate
+        self.name, self.pool, self.draw_s, self.request_rate = name, pool, draw_s, request_rate
+        self.timeout_s, self._cold_start_s, self._idle_timeout_s = timeout_s, cold_start_s, idle_timeout_s
         self.running = Occupancy(start_s)
         self.idle: list[float] = []
         self._idle_s = 0.0
@@ -66,22 +65,22 @@ class LambdaFunction:
 
     def start(self, now_s: float) -> Run | None:
         """Start a run and return it, or None if it is throttled. The caller calls `finish` when it ends."""
-        pool, idle, timing = self.pool, self.idle, self.timing
+        pool, idle = self.pool, self.idle
         if not pool.free:
             self.throttles[CONCURRENCY] += 1
             return None
-        duration_s = timing.draw_s()
-        times_out = duration_s >= timing.timeout_s
+        duration_s = self.draw_s()
+        times_out = duration_s >= self.timeout_s
         if times_out:
-            duration_s = timing.timeout_s
-        if idle and now_s - idle[-1] < timing.idle_timeout_s:
+            duration_s = self.timeout_s
+        if idle and now_s - idle[-1] < self._idle_timeout_s:
             self._idle_s += now_s - idle.pop()
         elif self._new_instances.take(now_s):
             # The instance used last has expired, and so have all others, each at its own time.
-            self._idle_s += len(idle) * timing.idle_timeout_s
+            self._idle_s += len(idle) * self._idle_timeout_s
             idle.clear()
             self.cold_starts += 1
-            duration_s += timing.cold_start_s
+            duration_s += self._cold_start_s
         else:
             self.throttles[SCALING] += 1
             return None
@@ -107,8 +106,7 @@ class LambdaFunction:
         took to `running.sojourn_s`. Returns False and changes nothing if a run might be throttled or cold, or if all
         executions are in use at some time. The function must have its own pool.
         """
-        busy, size, idle = self.running.inside, self.pool.size, self.idle
-        since_s, timing = self.running.last_s, self.timing
+        busy, size, idle, since_s = self.running.inside, self.pool.size, self.idle, self.running.last_s
         done_s = ends_s[: bisect_right(ends_s, until_s)]
         left = busy + len(times_s) - len(done_s)
         # The last time at which a run ended and left this many others, for each number of others.
@@ -119,7 +117,7 @@ class LambdaFunction:
         if most >= size or reused > len(idle):
             return False
         # No instance is idle for longer than since the earliest of those reused, or since the start of the stretch.
-        if until_s - (idle[-reused] if reused else since_s) >= timing.idle_timeout_s:
+        if until_s - (idle[-reused] if reused else since_s) >= self._idle_timeout_s:
             return False
         area_s = self.running.area_until(since_s)
         self.running.enter_all(times_s)
@@ -140,9 +138,8 @@ class LambdaFunction:
         return True
 
     def snapshot(self, now_s: float) -> Counters:
-        timeout_s = self.timing.idle_timeout_s
-        expired = bisect_right(self.idle, now_s - timeout_s)
-        self._idle_s += expired * timeout_s
+        expired = bisect_right(self.idle, now_s - self._idle_timeout_s)
+        self._idle_s += expired * self._idle_timeout_s
         del self.idle[:expired]
         busy_s = self.running.area_until(now_s)
         return {

@@ -6,7 +6,6 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from operator import add
 from random import Random
@@ -49,18 +48,6 @@ class RequestRun(NamedTuple):
         return self.end_s - self.arrived_s > TIMEOUT_S
 
 
-@dataclass(frozen=True, slots=True)
-class Senders:
-    """The waits of senders before each new attempt. `jitter` is the share by which a wait may be longer at random.
-
-    `retry_after_s` has the Retry-After headers of the refusals that carry one. Senders wait at least that long.
-    """
-
-    waits_s: Sequence[float] = STANDARD_WEBHOOKS_RETRIES_S
-    jitter: float = 0.0
-    retry_after_s: Mapping[Refusal, float] = field(default_factory=dict)
-
-
 Limit = tuple[str, TokenBucket | Quota]
 """A limit with the name to report, in the order in which API Gateway applies them: usage plan, stage, account.
 Source: Amazon API Gateway Developer Guide, "Throttle requests to your REST APIs"."""
@@ -78,6 +65,9 @@ class Gateway:
     `poisson_per_s` is the rate of first attempts at a time if they come as a Poisson process. Then the time without a
     free execution gives the expected number of first attempts that Lambda throttles, `first_expected`, which varies
     less than their count, `first_throttled`. Source: R. W. Wolff, "Poisson arrivals see time averages", 1982.
+
+    Senders wait for `waits_s` before each new attempt, longer at random by up to the share `jitter`, and at least as
+    long as `retry_after_s` states for the refusal.
     """
 
     def __init__(
@@ -85,9 +75,11 @@ class Gateway:
         function: LambdaFunction,
         limits: Sequence[Limit],
         outputs: Sequence[Output],
-        senders: Senders,
         random: Random,
         *,
+        waits_s: Sequence[float] = STANDARD_WEBHOOKS_RETRIES_S,
+        jitter: float = 0.0,
+        retry_after_s: Mapping[Refusal, float] | None = None,
         poisson_per_s: Callable[[float], float] | None = None,
         one_by_one: bool = False,
     ) -> None:
@@ -97,7 +89,8 @@ class Gateway:
         buckets = [limit for _, limit in self._limits if isinstance(limit, TokenBucket)]
         rate = function.request_rate
         self._rates = [rate] if rate and not any(bucket.covers(rate) for bucket in buckets) else []
-        self._senders, self._random = senders, random
+        self._random, self._waits_s, self._jitter = random, waits_s, jitter
+        self._retry_after_s = retry_after_s or {}
         self._poisson_per_s = None if one_by_one else poisson_per_s
         self.one_by_one = one_by_one
         self._blocks: Iterator[Sequence[float]] = iter(())
@@ -160,10 +153,10 @@ class Gateway:
         function, runs = self.function, self._runs
         if (self._retries and self._retries[0][0] <= until_s) or any(run.times_out or run.is_late for run in runs):
             return False
-        durations_s = function.timing.draw_s.peek(len(times_s))
+        durations_s = function.draw_s.peek(len(times_s))
         limits = [*(limit for _, limit in self._limits), *self._rates]
         states = [limit.after(times_s) for limit in limits]
-        if None in states or max(durations_s, default=0.0) >= min(function.timing.timeout_s, TIMEOUT_S):
+        if None in states or max(durations_s, default=0.0) >= min(function.timeout_s, TIMEOUT_S):
             return False
         own_ends_s = list(map(add, times_s, durations_s))
         ends_s = sorted([*(run.end_s for run in runs), *own_ends_s])
@@ -172,7 +165,7 @@ class Gateway:
         for limit, state in zip(limits, states, strict=True):
             if state is not None:
                 limit.restore(state)
-        function.timing.draw_s.skip(len(times_s))
+        function.draw_s.skip(len(times_s))
         done = bisect_right(ends_s, until_s)
         self.offered += len(times_s)
         self.accepted += done
@@ -262,10 +255,9 @@ class Gateway:
             self._origin_s[run.end_s] = run.origin_s
 
     def _refuse(self, kind: Refusal, now_s: float, origin_s: float, attempt: int) -> None:
-        senders = self._senders
-        if attempt < len(senders.waits_s):
-            least_s = max(senders.waits_s[attempt], senders.retry_after_s.get(kind, 0.0))
-            wait_s = least_s * (1 + senders.jitter * self._random.random())
+        if attempt < len(self._waits_s):
+            least_s = max(self._waits_s[attempt], self._retry_after_s.get(kind, 0.0))
+            wait_s = least_s * (1 + self._jitter * self._random.random())
             heappush(self._retries, (now_s + wait_s, origin_s, attempt + 1))
 
     def started_s(self) -> Iterator[float]:

@@ -15,8 +15,8 @@ from generator.config import schema as settings
 from generator.config.schema import Environment
 from generator.simulation import draws
 from generator.simulation.coverage import feeds, settings_names
-from generator.simulation.functions import AsynchronousQueue, LambdaFunction, Timing
-from generator.simulation.gateway import RATE_AND_BURST, STANDARD_WEBHOOKS_RETRIES_S, Gateway, Limit, Output, Senders
+from generator.simulation.functions import AsynchronousQueue, LambdaFunction
+from generator.simulation.gateway import RATE_AND_BURST, STANDARD_WEBHOOKS_RETRIES_S, Gateway, Limit, Output
 from generator.simulation.limits import Pool, Quota, TokenBucket
 from generator.simulation.measures import Counters, Histogram
 from generator.simulation.stream import Crossings, Receiver, Stream
@@ -155,13 +155,14 @@ def build_network(task: Task, draw: Draw, start_s: float) -> Network:
         outputs.append(crossings.accept)
     later: list[Stream | AsynchronousQueue] = [*streams.values(), *queues.values(), *schedules]
     simulation = task.environment.simulation
-    waits_s = STANDARD_WEBHOOKS_RETRIES_S if simulation.sender_retries else ()
     gateway = Gateway(
         functions[entry],
         _limits(task, start_s),
         outputs,
-        Senders(waits_s, simulation.sender_jitter, topology.retry_after_s),
         draw("senders"),
+        waits_s=STANDARD_WEBHOOKS_RETRIES_S if simulation.sender_retries else (),
+        jitter=simulation.sender_jitter,
+        retry_after_s=topology.retry_after_s,
         poisson_per_s=_poisson_per_s(task),
         one_by_one=_share_a_pool([functions[entry], *(stage.function for stage in later)]),
     )
@@ -193,11 +194,14 @@ def _functions(task: Task, draw: Draw, start_s: float) -> dict[str, LambdaFuncti
     functions = {}
     for name, function in topology.functions.items():
         units = function.reserved_concurrency
-        kind = settings_of.get(name, "process_webhook")
+        stated: settings.FunctionSettings = getattr(environment.functions, settings_of.get(name, "process_webhook"))
         functions[name] = LambdaFunction(
             name,
             shared if units is None else Pool(units),
-            _timing(environment, kind, function.timeout_s, draw(f"{name} durations")),
+            _durations(stated, draw(f"{name} durations")),
+            stated.cold_start_ms / 1000,
+            function.timeout_s,
+            environment.simulation.environment_idle_timeout_s,
             shared_rate if units is None else _request_rate(units, window_s),
             start_s,
         )
@@ -209,16 +213,13 @@ def _request_rate(units: int, window_s: float) -> TokenBucket | None:
     return TokenBucket(rate_per_s, max(1.0, rate_per_s * window_s)) if units else None
 
 
-def _timing(environment: Environment, settings_name: str, timeout_s: float, random: Random) -> Timing:
-    function: settings.FunctionSettings = getattr(environment.functions, settings_name)
+def _durations(function: settings.FunctionSettings, random: Random) -> draws.Variates:
     mean_s, p95_s = function.mean_duration_ms / 1000, function.p95_duration_ms / 1000
-    drawn = {
-        "lognormal": lambda: draws.lognormal(random, mean_s, p95_s),
-        "exponential": lambda: draws.exponential(random, mean_s),
-        "constant": lambda: draws.constant(mean_s),
-    }[function.distribution]()
-    idle_timeout_s = environment.simulation.environment_idle_timeout_s
-    return Timing(drawn, function.cold_start_ms / 1000, timeout_s, idle_timeout_s)
+    if function.distribution == "constant":
+        return draws.constant(mean_s)
+    if function.distribution == "exponential":
+        return draws.exponential(random, mean_s)
+    return draws.lognormal(random, mean_s, p95_s)
 
 
 def _limits(task: Task, start_s: float) -> list[Limit]:

@@ -8,8 +8,8 @@ import pytest
 
 from generator import _runtime
 from generator.simulation import draws
-from generator.simulation.functions import LambdaFunction, Timing
-from generator.simulation.gateway import Gateway, Senders
+from generator.simulation.functions import LambdaFunction
+from generator.simulation.gateway import Gateway
 from generator.simulation.limits import Pool
 from tests.conftest import FIXTURES, environment_of
 
@@ -58,8 +58,8 @@ def warm_function():
     """Build a function that only its reservation limits, without cold starts, request rate and timeout."""
 
     def build(reserved, distribution="exponential", mean_s=0.1, seed=1):
-        timing = Timing(durations(distribution, mean_s, seed), 0.0, FOREVER_S, FOREVER_S)
-        return LambdaFunction("function", Pool(reserved), timing)
+        drawn = durations(distribution, mean_s, seed)
+        return LambdaFunction("function", Pool(reserved), drawn, 0.0, FOREVER_S, FOREVER_S)
 
     return build
 
@@ -70,7 +70,7 @@ def gateway():
 
     def build(function, times_s=(), limits=(), outputs=(), *, poisson_per_s=None, **senders):
         random = draws.random_stream(1, 0, "senders")
-        front = Gateway(function, limits, outputs, Senders(**senders), random, poisson_per_s=poisson_per_s)
+        front = Gateway(function, limits, outputs, random, poisson_per_s=poisson_per_s, **senders)
         front.feed(iter([list(times_s)] if times_s else []))
         return front
 

@@ -7,8 +7,8 @@ import ciw
 import pytest
 
 from generator.simulation import draws
-from generator.simulation.functions import LambdaFunction, Timing
-from generator.simulation.gateway import Gateway, Senders
+from generator.simulation.functions import LambdaFunction
+from generator.simulation.gateway import Gateway
 from generator.simulation.limits import Pool
 from generator.simulation.statistics import estimate_mean
 from generator.simulation.workload import Steady, arrivals
@@ -43,14 +43,14 @@ def ours(seed):
     A gateway invokes the first function, half of whose runs invoke the second.
     """
     first, second = (
-        LambdaFunction(name, Pool(units), Timing(draw, 0.0, 1e9, 1e9), start_s=-WARM_UP_S)
+        LambdaFunction(name, Pool(units), draw, 0.0, 1e9, 1e9, start_s=-WARM_UP_S)
         for name, units, draw in (
             ("first", FIRST, draws.lognormal(draws.random_stream(seed, 0, "first"), FIRST_MEAN_S, FIRST_P95_S)),
             ("second", SECOND, draws.exponential(draws.random_stream(seed, 0, "second"), SECOND_MEAN_S)),
         )
     )
-    back = Gateway(second, [], [], Senders(()), draws.random_stream(seed, 0, "unused"))
-    front = Gateway(first, [], [HandOn(back, seed)], Senders(()), draws.random_stream(seed, 0, "senders"))
+    back = Gateway(second, [], [], draws.random_stream(seed, 0, "unused"), waits_s=())
+    front = Gateway(first, [], [HandOn(back, seed)], draws.random_stream(seed, 0, "senders"), waits_s=())
     front.feed(arrivals(Steady(RATE_PER_S), draws.random_stream(seed, 0, "arrivals"), -WARM_UP_S))
     run(0.0, front, back)
     before = [stage.snapshot(0.0) for stage in (first, second)]

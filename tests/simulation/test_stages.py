@@ -9,7 +9,6 @@ from generator.simulation.functions import (
     SCALING,
     AsynchronousQueue,
     LambdaFunction,
-    Timing,
 )
 from generator.simulation.limits import Pool, Quota, TokenBucket
 from generator.simulation.stream import Crossings, Stream
@@ -22,8 +21,8 @@ def function():
     """Build a function with runs of 1 s, cold starts of 1 s, and warm instances that expire after 10 s."""
 
     def build(units=2, *, seconds=1.0, cold_s=1.0, timeout_s=5.0, idle_s=10.0, rate=None, pool=None):
-        timing = Timing(draws.constant(seconds), cold_s, timeout_s, idle_s)
-        return LambdaFunction("function", pool or Pool(units), timing, rate)
+        drawn = draws.constant(seconds)
+        return LambdaFunction("function", pool or Pool(units), drawn, cold_s, timeout_s, idle_s, rate)
 
     return build
 
