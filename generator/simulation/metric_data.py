@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -67,16 +68,15 @@ def _points(result: Mapping[str, Any]) -> Iterator[tuple[int, float]]:
 
 
 def _time_s(time: object) -> int:
+    seconds = math.nan
     try:
-        if isinstance(time, datetime):
-            return int(time.timestamp())
-        if isinstance(time, str):
-            moment = datetime.fromisoformat(time)
-            seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-            if 0 <= seconds < SECONDS_BELOW:
-                return seconds
-        if isinstance(time, int | float) and not isinstance(time, bool) and 0 <= time < 1000 * SECONDS_BELOW:
-            return int(time if time < SECONDS_BELOW else time / 1000)
+        moment = datetime.fromisoformat(time) if isinstance(time, str) else time
+        if isinstance(moment, datetime):
+            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        elif isinstance(moment, int | float) and not isinstance(moment, bool):
+            seconds = moment if moment < SECONDS_BELOW else moment / 1000
     except (ValueError, OverflowError):
         pass
+    if 0 <= seconds < SECONDS_BELOW:
+        return int(seconds)
     raise ValueError(f"{str(time)[:40]} is not a time in ISO 8601 or in seconds since 1970")

@@ -77,7 +77,6 @@ class Lane:
     since_s: float = 0.0
     started_s: float = 0.0
     due_s: float = math.inf
-    published: bool = False
 
 
 TRIM = 512
@@ -201,12 +200,18 @@ class Stream:
         else:
             last = bisect_right(lane.written_s, now_s, first, last)
         lane.batch, lane.due_s = last - first or 1, math.inf
-        lane.since_s, lane.throttles, lane.published = now_s, 0, False
+        lane.since_s, lane.throttles = now_s, 0
         self._try(number, lane, now_s)
 
     def _try(self, number: int, lane: Lane, now_s: float) -> None:
-        if now_s - lane.written_s[lane.first] > self._max_age_s and not self._without_old(number, lane, now_s):
-            return
+        written_s, since_s = lane.written_s, now_s - self._max_age_s
+        if written_s[lane.first] < since_s:
+            expired = bisect_left(written_s, since_s, lane.first, lane.first + lane.batch) - lane.first
+            self.dropped += expired
+            self._leave(lane, expired, now_s)
+            if not lane.batch:
+                self._release(number, lane, now_s)
+                return
         run = self.function.start(now_s)
         if not run:
             self._retry(number, lane, now_s)
@@ -216,32 +221,15 @@ class Stream:
         heappush(self._events, (now_s + duration_s, number, CUT if times_out else DONE))
         # IteratorAge is the age of a batch's last record when Lambda sends it. Source: AWS Lambda Developer Guide,
         # "Types of metrics for Lambda functions".
-        last_s = lane.written_s[lane.first + lane.batch - 1]
+        first, end, crossings = lane.first, lane.first + lane.batch, lane.crossings
+        last_s = written_s[end - 1]
         self.iterator_age_s.add(now_s - last_s)
-        if now_s - last_s > self.oldest_s:
-            self.oldest_s = now_s - last_s
-        if not lane.published:
-            lane.published = True
-            crossings = lane.crossings
-            while crossings and crossings[0][0] <= last_s:
-                self._fire(lane, now_s, duration_s, *crossings.popleft())
-
-    def _without_old(self, number: int, lane: Lane, now_s: float) -> bool:
-        """Drop the expired records of a batch. Return whether any is left; if not, the lane is free."""
-        expired = bisect_left(lane.written_s, now_s - self._max_age_s, lane.first, lane.first + lane.batch) - lane.first
-        self.dropped += expired
-        self._leave(lane, expired, now_s)
-        if not lane.batch:
-            self._release(number, lane, now_s)
-        return bool(lane.batch)
-
-    def _fire(self, lane: Lane, now_s: float, duration_s: float, written_s: float, origin_s: float) -> None:
-        """Fire the alerts of a record when the run gets to it, one record after the other.
-
-        An alert fires once, so only the first run of a batch fires any.
-        """
-        position = bisect_right(lane.written_s, written_s, lane.first, lane.first + lane.batch) - lane.first
-        self._crossings.fire(now_s + duration_s * position / lane.batch, origin_s)
+        self.oldest_s = max(self.oldest_s, now_s - last_s)
+        # A run gets to its records one after the other. An alert fires once, so only the first run of a batch fires it.
+        while crossings and crossings[0][0] <= last_s:
+            crossed_s, origin_s = crossings.popleft()
+            position = bisect_right(written_s, crossed_s, first, end) - first
+            self._crossings.fire(now_s + duration_s * position / lane.batch, origin_s)
 
     def _retry(self, number: int, lane: Lane, now_s: float) -> None:
         """Retry a batch that was throttled or timed out, as a whole: bisecting a batch is not simulated."""
