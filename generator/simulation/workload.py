@@ -195,20 +195,15 @@ def arrivals(
     recorded and no others.
     """
     uniform = random.random
-    recorded: Iterator[Sequence[float]] | None = None
-    if isinstance(rates, Recorded) and rates.is_played_as_recorded:
-        recorded = rates.played(uniform)
     is_stepwise = isinstance(rates, Steady | Recorded)
     size = 1.0 if isinstance(rates, Recorded) else webhooks_per_burst
     in_burst = geometric(random, size)
     gaps = exponential(random, size)
     for begin_s, end_s, bound_per_s in rates.pieces(start_s):
-        if recorded and begin_s >= 0:
-            yield from recorded
+        if begin_s >= 0 and isinstance(rates, Recorded) and rates.is_played_as_recorded:
+            yield from rates.played(uniform)
             return
         if bound_per_s <= 0:
-            if end_s == math.inf:
-                return
             continue
         for times_s in _poisson(gaps, begin_s, end_s, bound_per_s):
             kept_s = times_s
