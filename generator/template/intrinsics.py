@@ -212,9 +212,8 @@ def reduce(function: str, arguments: Json, mappings: Mapping[str, Json]) -> Json
             return items[position]
         case "Fn::Length", list(items) if not any(map(_may_vanish, items)):
             return len(items)
-        case "Fn::FindInMap", list():
-            entry = looked_up(mappings, arguments)
-            return {function: arguments} if entry is None else entry
+        case "Fn::FindInMap", [_, _, _, *_] if (entry := looked_up(mappings, arguments[:3])) is not None:
+            return entry
     return {function: arguments}
 
 
@@ -226,15 +225,12 @@ def _may_vanish(item: Json) -> bool:
     return False
 
 
-def looked_up(mappings: Mapping[str, Json], arguments: Sequence[Json]) -> Json:
-    """Return the result of Fn::FindInMap for literal keys, or its DefaultValue; None if a key is open or missing."""
-    if len(arguments) not in (3, 4):
-        return None
-    name, first, second = (literal_text(key) for key in arguments[:3])
-    if name is None or first is None or second is None:
-        return None
-    entry = as_mapping(as_mapping(mappings.get(name)).get(first)).get(second)
-    return as_mapping(arguments[3]).get("DefaultValue") if entry is None and len(arguments) == 4 else entry
+def looked_up(mappings: Mapping[str, Json], keys: Iterable[Json]) -> Json:
+    """Return what a mapping's name and two keys find; None if one of them is open or missing."""
+    entry: Json = mappings
+    for key in map(literal_text, keys):
+        entry = None if key is None else as_mapping(entry).get(key)
+    return entry
 
 
 def _attribute(target: Json) -> Json:

@@ -84,7 +84,7 @@ class Certainty(StrEnum):
     @property
     def rank(self) -> int:
         """The position in this order."""
-        return _RANKS[self]
+        return [*Certainty].index(self)
 
 
 def worst(certainties: Iterable[Certainty]) -> Certainty:
@@ -104,9 +104,6 @@ def _first_extreme(certainties: Iterable[Certainty], extreme: Certainty, otherwi
         if certainty == Certainty.POSSIBLE:
             otherwise = certainty
     return otherwise
-
-
-_RANKS = {certainty: rank for rank, certainty in enumerate(Certainty)}
 
 
 @dataclass(frozen=True, slots=True)
