@@ -157,7 +157,7 @@ def with_same_types(old: Template, new: Template, *kept_types: str) -> tuple[Tem
     """
     sides = dict(old.resources), dict(new.resources)
     for name in sides[0].keys() & sides[1].keys():
-        kinds = {side[name].get("Type") for side in sides}
+        kinds = {str(side[name].get("Type")) for side in sides}
         if len(kinds) > 1 and kinds.isdisjoint(kept_types):
             for side in sides:
                 side[name] = as_made(side[name])

@@ -175,3 +175,8 @@ def test_any_other_type_under_the_same_logical_id_is_rejected() -> None:
     assert next(consequences(found)) == (
         "Rejected: F: was AWS::Lambda::Function: CloudFormation rejects another type under the same logical id."
     )
+
+
+def test_a_type_that_is_no_text_is_another_type() -> None:
+    found = compared(FUNCTION, FUNCTION.replace("Type: AWS::SQS::Queue", "Type: {Ref: A}"))
+    assert [one.id for one in found.resources] == ["Q"]
