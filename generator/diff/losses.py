@@ -27,38 +27,34 @@ LOSSES = {
 }
 """The loss with a resource, by type. Resources of other types can be created again without a loss."""
 
-DELETION_PROTECTION = tuple(
-    ((name,), "deletion protection is removed") for name in ("DeletionProtectionEnabled", "DeletionProtection")
-)
-"""The settings by which tables, databases and user pools refuse to be deleted."""
-
-PROTECTIONS = {
-    TABLE: (
-        (
-            ("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"),
-            "point-in-time recovery is turned off, and its restore points are lost",
-        ),
-        (("SSESpecification", "SSEEnabled"), "no longer encrypted with a KMS key, but with a key that DynamoDB owns"),
+PROTECTIONS = (
+    ("", "DeletionProtectionEnabled", "deletion protection is removed"),
+    ("", "DeletionProtection", "deletion protection is removed"),
+    (
+        TABLE,
+        "PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled",
+        "point-in-time recovery is turned off, and its restore points are lost",
     ),
-    "AWS::KMS::Key": ((("EnableKeyRotation",), "the key is no longer rotated"),),
-}
-"""Protective settings by type, each with the note to print if it is turned off."""
+    (TABLE, "SSESpecification.SSEEnabled", "no longer encrypted with a KMS key, but with a key that DynamoDB owns"),
+    ("AWS::KMS::Key", "EnableKeyRotation", "the key is no longer rotated"),
+)
+"""Protective settings, each with its type, or "" for any, and the note to print if it is turned off."""
 
 KEPT = ("Retain", "RetainExceptOnCreate")
 
 STREAM = "and the position in its stream: unread records are not delivered"
 
 
-def loss(resource: Mapping[str, Json]) -> str | None:
+def _loss(resource: Mapping[str, Json]) -> str | None:
     """Return the content of a resource that no template can restore, or None."""
     lost = LOSSES.get(str(resource.get("Type")))
-    streams = isinstance(properties := resource.get("Properties"), Mapping) and "StreamSpecification" in properties
+    streams = "StreamSpecification" in as_mapping(resource.get("Properties"))
     return f"{lost} {STREAM}" if lost and streams else lost
 
 
 def removal_notes(old: Mapping[str, Json]) -> Iterator[str]:
     """Yield the losses if the resource is removed from the stack."""
-    if (lost := loss(old)) is None:
+    if (lost := _loss(old)) is None:
         return
     if old.get("DeletionPolicy") in KEPT:
         yield "DeletionPolicy Retain keeps it in the account, outside the stack"
@@ -68,7 +64,7 @@ def removal_notes(old: Mapping[str, Json]) -> Iterator[str]:
 
 def replacement_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
     """Yield the losses if the resource is replaced. It is certainly kept only if both templates keep it."""
-    if (lost := loss(old)) is None:
+    if (lost := _loss(old)) is None:
         return
     policies = [side.get("UpdateReplacePolicy") for side in (old, new)]
     if policies == ["Retain", "Retain"]:
@@ -96,15 +92,16 @@ def protection_notes(
 
     `are_possible` returns whether some deployment has all of these conditions.
     """
-    lost = f", and with it {found}" if (found := loss(old)) else ""
+    lost = f", and with it {found}" if (found := _loss(old)) else ""
     for policy, at in (("DeletionPolicy", "removed from the stack"), ("UpdateReplacePolicy", "replaced")):
         for kept in KEPT:
             note = f"{policy} {kept} is removed: the resource is deleted when it is {at}{lost}"
             cases = _cases((old, new), (policy,), partial(eq, kept), lambda value: value not in KEPT)
             yield from (note + when for conditions, when in cases if are_possible(conditions))
-    for path, note in (*DELETION_PROTECTION, *PROTECTIONS.get(str(new.get("Type")), ())):
-        cases = _cases((old, new), ("Properties", *path), _is_on, _is_off)
-        yield from (note + when for conditions, when in cases if are_possible(conditions))
+    for kind, path, note in PROTECTIONS:
+        if kind in ("", new.get("Type")):
+            cases = _cases((old, new), ("Properties", *path.split(".")), _is_on, _is_off)
+            yield from (note + when for conditions, when in cases if are_possible(conditions))
 
 
 def _cases(
@@ -144,7 +141,7 @@ def _index_notes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[s
     for name in sorted(before.keys() & after.keys()):
         pairs = ((before[name].get(key), after[name].get(key)) for key in ("KeySchema", "Projection"))
         if any(any(changes(*pair, "", schema(TABLE).unordered)) for pair in pairs):
-            yield (f"CloudFormation cannot change the index {name}: rename it, and add and delete in two updates")
+            yield f"CloudFormation cannot change the index {name}: rename it, and add and delete in two updates"
     gone, come = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
     yield from (f"the index {name} is deleted: queries of it fail" for name in gone)
     yield from (f"the index {name} is new: queries of it fail until it is filled" for name in come)

@@ -156,11 +156,10 @@ def _figure(reserved: Json) -> str:
 
 
 def _alarms(difference: Difference) -> list[str]:
-    effects = {Effect.EARLIER: "fires earlier", Effect.LATER: "fires later", Effect.OTHER: ""}
-    rows = (
-        [code(alarm.id), alarm.setting, *_pair(alarm.old, alarm.new), effects[alarm.effect]]
-        for alarm in difference.alarms
-    )
+    rows = []
+    for alarm in difference.alarms:
+        effect = "" if alarm.effect == Effect.OTHER else f"fires {alarm.effect}"
+        rows.append([code(alarm.id), alarm.setting, *_pair(alarm.old, alarm.new), effect])
     return _table(["Alarm", "Setting", "Old", "New", "Effect"], rows)
 
 

@@ -75,18 +75,13 @@ def with_created(sides: Pair, stated: Pair) -> Pair:
     `stated` are the same templates with the names that their authors gave. They decide the name of an alias.
     """
     shared = stated[0].resources.keys() & stated[1].resources.keys()
-    old, new = (_with_created(*pair, shared) for pair in zip(sides, stated, strict=True))
+    old, new = (_with_created(side, Evaluator(own), shared) for side, own in zip(sides, stated, strict=True))
     return old, new
 
 
-def _with_created(template: Template, stated: Template, functions: Collection[str]) -> Template:
-    aliases = Evaluator(stated)
-    created = {
-        name: resource
-        for function in template.of_type(SAM_FUNCTION)
-        if function in functions
-        for name, resource in _created(function, template, _alias(aliases, function))
-    }
+def _with_created(template: Template, aliases: Evaluator, shared: Collection[str]) -> Template:
+    functions = [name for name in template.of_type(SAM_FUNCTION) if name in shared]
+    created = dict(one for name in functions for one in _created(name, template, _alias(aliases, name)))
     return replace(template, resources={**created, **template.resources}) if created else template
 
 

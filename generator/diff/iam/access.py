@@ -213,31 +213,29 @@ class Coverage:
         named = dict.fromkeys(map(in_partition, outer))
         opened = [pattern for pattern in named if _is_open(pattern)]
         return worst(
-            Certainty.NONE if text in named else self._texts_difference(text, named if _is_open(text) else opened)
+            Certainty.NONE if text in named else self._closest(text, named if _is_open(text) else opened)
             for text in map(in_partition, inner)
         )
 
-    def _texts_difference(self, text: str, patterns: Iterable[str]) -> Certainty:
+    def _closest(self, text: str, patterns: Iterable[str]) -> Certainty:
         """Return how certain it is that a text matches none of the patterns.
 
         The text, or each of the patterns, depends on the deployment.
         """
         closest = Certainty.CERTAIN
         for pattern in patterns:
-            if _fit(text, pattern):
-                closest = least((closest, self._text_difference(text, pattern)))
-            if closest != Certainty.CERTAIN and (closest == Certainty.NONE or len(self._known) >= MAX_COMPARISONS):
+            if not _fit(text, pattern):
+                continue
+            if (text, pattern) not in self._known:
+                if len(self._known) >= MAX_COMPARISONS:
+                    return Certainty.POSSIBLE
+                differs = self._comparison.difference(_value(text), _value(pattern))
+                may_match = differs == Certainty.CERTAIN and self._may_match(text, pattern)
+                self._known[text, pattern] = Certainty.POSSIBLE if may_match else differs
+            closest = least((closest, self._known[text, pattern]))
+            if closest == Certainty.NONE:
                 break
         return closest
-
-    def _text_difference(self, text: str, pattern: str) -> Certainty:
-        if (text, pattern) not in self._known:
-            if len(self._known) >= MAX_COMPARISONS:
-                return Certainty.POSSIBLE
-            differs = self._comparison.difference(_value(text), _value(pattern))
-            may_match = differs == Certainty.CERTAIN and self._may_match(text, pattern)
-            self._known[text, pattern] = Certainty.POSSIBLE if may_match else differs
-        return self._known[text, pattern]
 
     def _may_match(self, text: str, pattern: str) -> bool:
         """Return whether a pattern with wildcards matches the text if the references in both have the right values.
