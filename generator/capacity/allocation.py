@@ -85,8 +85,9 @@ def curve_of(environment: Environment, function: FunctionSizing) -> Curve:
         return Curve(wanted, 1, (0.0,))
     if function.logical_id == CHECK_ALERTS:
         factor = int(function.inputs["parallelization_factor"])
-        first = min(factor, lanes.fewest(environment))
-        shares = [lanes.waiting(environment, lanes_each) for lanes_each in range(first, factor + 1)]
+        stream = lanes.Stream.of(environment)
+        first = min(factor, lanes.fewest(stream))
+        shares = [lanes.waiting(stream, lanes_each) for lanes_each in range(first, factor + 1)]
         return Curve(first, wanted // factor, tuple(rate_per_s * share for share in shares))
     first = int(function.offered_load_erlangs) + 1
     share_of: Callable[[int], float] = partial(queueing.erlang_c, load_erlangs=function.offered_load_erlangs)

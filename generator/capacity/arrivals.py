@@ -139,13 +139,12 @@ def alert_clusters(environment: Environment, factor: int) -> Clusters:
     survival = Survival.of(function, function.mean_duration_ms / 1000)
     size = max(1.0, traffic.alerts_per_crossing, traffic.alerts_per_webhook)
     crossing = traffic.alerts_per_webhook / size
-    groups = lanes.lanes(environment, factor)
+    stream = lanes.Stream.of(environment)
+    groups = lanes.lanes(stream, factor)
     others = [_others(groups, group) for group in groups]
-    sources = [
-        _lane_source(environment, group, crossing, size, more) for group, more in zip(groups, others, strict=True)
-    ]
+    sources = [_lane_source(stream, group, crossing, size, more) for group, more in zip(groups, others, strict=True)]
     load_erlangs = environment.peak_rate_per_s * traffic.alerts_per_webhook * survival.mean_s
-    full_batch = (environment.stream.batch_size + OTHER_RECORDS[-1][1] * max(others)) * traffic.alerts_per_webhook
+    full_batch = (stream.batch_size + OTHER_RECORDS[-1][1] * max(others)) * traffic.alerts_per_webhook
     return Clusters(sources, survival, counting_step(load_erlangs, full_batch, size))
 
 
@@ -163,15 +162,17 @@ def _others(groups: Sequence[lanes.Lanes], own: lanes.Lanes) -> float:
     )
 
 
-def _lane_source(environment: Environment, group: lanes.Lanes, crossing: float, size: float, others: float) -> Source:
-    duration_s, spread = lanes.batch_duration_s(environment), bursts.spread(environment.functions.check_alerts)
+def _lane_source(stream: lanes.Stream, group: lanes.Lanes, crossing: float, size: float, others: float) -> Source:
     batches_per_s = group.records_per_s / (group.mean_batch + others)
     found = [
-        (batches_per_s * share * part, Batch(records, duration_s, crossing, size, spread, multiple * others))
-        for records, share in lanes.batch_sizes(environment, group.records_per_s)
+        (
+            batches_per_s * share * part,
+            Batch(records, stream.duration_s, crossing, size, stream.spread, multiple * others),
+        )
+        for records, share in lanes.batch_sizes(stream, group.records_per_s)
         for part, multiple in (OTHER_RECORDS if others else ((1.0, 0.0),))
     ]
-    return Source(group.number, found, lanes.quiet_s(environment, group))
+    return Source(group.number, found, lanes.quiet_s(stream, group))
 
 
 def counting_step(load_erlangs: float, batch: float, size: float) -> int:

@@ -17,12 +17,11 @@ from generator.aws import (
     MAX_PARALLELIZATION_FACTOR,
     MIN_MAXIMUM_CONCURRENCY,
     REQUESTS_PER_S_PER_UNIT,
-    STREAM_POLL_INTERVAL_S,
 )
 from generator.capacity import bursts, lanes, queueing
 from generator.capacity.arrivals import geometric_bursts
 from generator.capacity.bursts import Clusters, Survival
-from generator.capacity.lanes import Lanes
+from generator.capacity.lanes import Stream
 from generator.capacity.usage_plan import units_for_rate
 from generator.config.validation import MAX_LOGNORMAL_P95_OVER_MEAN
 from generator.errors import Fault, UnsizableLoad
@@ -168,35 +167,37 @@ def size_stream(
     _require_between(0, 1, busiest_shard_share=busiest_shard_share)
     _require_between(0, MAX_BATCHING_WINDOW_S, batching_window_s=batching_window_s)
     share = max(busiest_shard_share, 1 / shards)
-    waits_s = batching_window_s + STREAM_POLL_INTERVAL_S / 2
-    joining_s = (waits_s, max(waits_s, duration_s))
-    busiest = _busiest(name, records_per_s * share, batch_size, joining_s, duration_s, utilisation)
-    others = (shards - 1) * busiest.number
-    other_per_s = records_per_s * (1 - share) / others if others else 0.0
-    more_per_s = _lanes(others, other_per_s, batch_size, joining_s).batches_per_s if other_per_s else 0.0
-    inputs = {
-        "arrival_rate_per_s": busiest.batches_per_s + more_per_s,
-        "mean_duration_s": duration_s,
-        "batch_size": batch_size,
-        "shards": shards,
-        "parallelization_factor": busiest.number,
-    }
-    return reader_of_stream(name, inputs, utilisation, busiest.utilisation(duration_s), busiest.mean_batch)
+    stream = Stream(records_per_s, shards, batch_size, batching_window_s, duration_s, share)
+    factor = lanes.smallest_factor(stream, utilisation)
+    if factor is None:
+        busy = percent(lanes.utilisation(stream, MAX_PARALLELIZATION_FACTOR))
+        what = f"the busiest shard's lanes are {busy} busy with {MAX_PARALLELIZATION_FACTOR} of them, above "
+        remedy = "raise batch_size, shorten duration_s or add shards"
+        raise UnsizableLoad([Fault(name, what + percent(utilisation), remedy)])
+    return reader_of_stream(name, stream, factor, utilisation)
 
 
-def reader_of_stream(
-    name: str, inputs: Mapping[str, float], target: float, busy: float, mean_batch: float
-) -> FunctionSizing:
-    """Return the sizing of a function that reads a stream. One unit per lane: pollers never run more batches at once.
+def reader_of_stream(name: str, stream: Stream, factor: int, target: float) -> FunctionSizing:
+    """Return the sizing of a function that reads a stream with that parallelization factor.
 
-    `busy` and `mean_batch` are the utilisation and the mean records per batch of the busiest shard's lanes.
+    It has one unit per lane: pollers never run more batches at once.
     """
-    shards, factor = int(inputs["shards"]), int(inputs["parallelization_factor"])
+    groups = lanes.lanes(stream, factor)
+    busy = groups[0].utilisation(stream.duration_s)
+    inputs = {
+        "arrival_rate_per_s": math.fsum(group.batches_per_s for group in groups),
+        "mean_duration_s": stream.duration_s,
+        "busiest_shard_batches_per_s": groups[0].batches_per_s,
+        "busiest_shard_records_per_batch": groups[0].mean_batch,
+        "batch_size": stream.batch_size,
+        "shards": stream.shards,
+        "parallelization_factor": factor,
+    }
     reason = (
-        f"{counted(shards, 'shard')} plus one during a shard split, {counted(factor, 'lane')} each; the busiest "
-        f"shard's lanes are {percent(busy)} busy with batches of {significant(mean_batch)} on average"
+        f"{counted(stream.shards, 'shard')} plus one during a shard split, {counted(factor, 'lane')} each; the busiest "
+        f"shard's lanes are {percent(busy)} busy with batches of {significant(groups[0].mean_batch)} on average"
     )
-    return sized(name, (shards + 1) * factor, Model.STREAM_LANES, inputs, reason, target, busy)
+    return sized(name, (stream.shards + 1) * factor, Model.STREAM_LANES, inputs, reason, target, busy)
 
 
 def size_sqs(
@@ -262,29 +263,6 @@ def _clusters(rate_per_s: float, duration_s: float, burst: float, p95_duration_s
         return geometric_bursts(rate_per_s, Survival("exponential", duration_s, 0.0), burst)
     sigma = bursts.lognormal_sigma(p95_duration_s / duration_s)
     return geometric_bursts(rate_per_s, Survival("lognormal", duration_s, sigma), burst)
-
-
-def _busiest(
-    name: str,
-    records_per_s: float,
-    batch_size: int,
-    joining_s: tuple[float, float],
-    duration_s: float,
-    utilisation: float,
-) -> Lanes:
-    """Return the fewest lanes of one shard that are at most that busy. Raises UnsizableLoad if there are none."""
-    for factor in range(1, MAX_PARALLELIZATION_FACTOR + 1):
-        found = _lanes(factor, records_per_s / factor, batch_size, joining_s)
-        busy = found.utilisation(duration_s)
-        if round(busy, 9) <= utilisation:
-            return found
-    what = f"the busiest shard's lanes are {percent(busy)} busy with {factor} of them, above {percent(utilisation)}"
-    raise UnsizableLoad([Fault(name, what, "raise batch_size, shorten duration_s or add shards")])
-
-
-def _lanes(number: int, records_per_s: float, batch_size: int, joining_s: tuple[float, float]) -> Lanes:
-    waiting, during = (records_per_s * one_s for one_s in joining_s)
-    return Lanes(number, records_per_s, lanes.mean_records(batch_size, waiting, during))
 
 
 def _load(rate_per_s: float, duration_s: float, target: float, burst: float, p95_duration_s: float | None) -> float:

@@ -20,9 +20,10 @@ from bisect import bisect_left
 from functools import lru_cache
 from typing import NamedTuple
 
-from generator.aws import STREAM_POLL_INTERVAL_S
+from generator.aws import MAX_PARALLELIZATION_FACTOR, STREAM_POLL_INTERVAL_S
 from generator.capacity import queueing
-from generator.capacity.bursts import spread
+from generator.capacity.bursts import Spread, spread
+from generator.capacity.usage_plan import without_rounding_error
 from generator.config.schema import Environment
 
 NEGLIGIBLE = 1e-8
@@ -59,55 +60,90 @@ class Lanes(NamedTuple):
         return min(1.0, self.records_per_s * duration_s / self.mean_batch)
 
 
-def batch_duration_s(environment: Environment) -> float:
-    """Return the mean time that a lane works on a batch."""
-    return environment.functions.check_alerts.mean_duration_ms / 1000
+class Stream(NamedTuple):
+    """A stream at the peak, and how its batches form.
+
+    `duration_s` is the mean duration of a batch, with the `spread` of single ones. `busiest_share` is the busiest
+    shard's share of the records, at least an equal share. `burst` is the mean number of records that arrive at once.
+    """
+
+    records_per_s: float
+    shards: int
+    batch_size: int
+    window_s: float
+    duration_s: float
+    busiest_share: float
+    spread: Spread = ((1.0, 1.0),)
+    burst: float = 1.0
+
+    @classmethod
+    def of(cls, environment: Environment) -> Stream:
+        """Return the stream of the price table."""
+        settings, function, traffic = environment.stream, environment.functions.check_alerts, environment.traffic
+        return cls(
+            environment.peak_rate_per_s,
+            settings.shards,
+            settings.batch_size,
+            settings.batching_window_s,
+            function.mean_duration_ms / 1000,
+            max(traffic.busiest_shard_share, 1 / settings.shards),
+            spread(function),
+            traffic.webhooks_per_burst,
+        )
+
+    def mean_burst(self, records_per_s: float) -> float:
+        """Return how many records of a burst a lane with that many records per second gets on average, if any."""
+        return 1 + (self.burst - 1) * records_per_s / self.records_per_s
 
 
-def busiest_share(environment: Environment) -> float:
-    """Return the busiest shard's share of the records, which is at least an equal share."""
-    return max(environment.traffic.busiest_shard_share, 1 / environment.stream.shards)
-
-
-def lanes(environment: Environment, factor: int) -> list[Lanes]:
+def lanes(stream: Stream, factor: int) -> list[Lanes]:
     """Return the lanes of the busiest shard, then those of the other shards, which share the rest equally."""
-    share, others = busiest_share(environment), environment.stream.shards - 1
-    shares = [(factor, share / factor)]
-    if others and share < 1:
-        shares.append((factor * others, (1 - share) / others / factor))
-    return [_lanes(environment, number, environment.peak_rate_per_s * own) for number, own in shares]
+    others = stream.shards - 1
+    shares = [(factor, stream.busiest_share / factor)]
+    if others and stream.busiest_share < 1:
+        shares.append((factor * others, (1 - stream.busiest_share) / others / factor))
+    return [_lanes(stream, number, stream.records_per_s * own) for number, own in shares]
 
 
-def _lanes(environment: Environment, number: int, records_per_s: float) -> Lanes:
-    burst = mean_burst(environment, records_per_s)
-    size, arrivals = environment.stream.batch_size, _arrivals(environment, records_per_s)
-    batch = math.fsum(share * mean_records(size, waiting, during, burst) for share, waiting, during in arrivals)
+def _lanes(stream: Stream, number: int, records_per_s: float) -> Lanes:
+    burst = stream.mean_burst(records_per_s)
+    batch = math.fsum(
+        share * mean_records(stream.batch_size, waiting, during, burst)
+        for share, waiting, during in _arrivals(stream, records_per_s)
+    )
     return Lanes(number, records_per_s, batch, burst)
 
 
-def mean_burst(environment: Environment, records_per_s: float) -> float:
-    """Return how many records of a burst a lane with that many records per second gets on average, if any."""
-    return 1 + (environment.traffic.webhooks_per_burst - 1) * records_per_s / environment.peak_rate_per_s
-
-
-def utilisation(environment: Environment, factor: int) -> float:
+def utilisation(stream: Stream, factor: int) -> float:
     """Return the share of time for which the lanes of the busiest shard are busy; at 1 their backlog grows."""
-    records_per_s = environment.peak_rate_per_s * (busiest_share(environment) / factor)
-    return _lanes(environment, factor, records_per_s).utilisation(batch_duration_s(environment))
+    busiest = _lanes(stream, factor, stream.records_per_s * (stream.busiest_share / factor))
+    return busiest.utilisation(stream.duration_s)
 
 
-def fewest(environment: Environment) -> int:
+def is_carried(stream: Stream, factor: int, target: float) -> bool:
+    """Return whether that many lanes of the busiest shard are at most as busy as the target."""
+    return without_rounding_error(utilisation(stream, factor)) <= target
+
+
+def smallest_factor(stream: Stream, target: float) -> int | None:
+    """Return the smallest parallelization factor that meets the target utilisation; None if Lambda allows none."""
+    factors = range(1, MAX_PARALLELIZATION_FACTOR + 1)
+    index = bisect_left(factors, True, key=lambda factor: is_carried(stream, factor, target))
+    return factors[index] if index < len(factors) else None
+
+
+def fewest(stream: Stream) -> int:
     """Return the smallest factor with which the busiest shard's lanes carry the peak if every batch is full."""
-    full_per_s = environment.peak_rate_per_s * busiest_share(environment) / environment.stream.batch_size
-    return int(queueing.offered_load_erlangs(full_per_s, batch_duration_s(environment))) + 1
+    full_per_s = stream.records_per_s * stream.busiest_share / stream.batch_size
+    return int(queueing.offered_load_erlangs(full_per_s, stream.duration_s)) + 1
 
 
-def waiting(environment: Environment, factor: int) -> float:
+def waiting(stream: Stream, factor: int) -> float:
     """Return the probability that a batch of the busiest shard finds all of its lanes busy: Erlang C."""
-    return queueing.erlang_c(factor, factor * utilisation(environment, factor))
+    return queueing.erlang_c(factor, factor * utilisation(stream, factor))
 
 
-def quiet_s(environment: Environment, group: Lanes) -> float:
+def quiet_s(stream: Stream, group: Lanes) -> float:
     """Return the mean time before a batch's alerts during which its lane has fired no others.
 
     From renewal theory: if the intervals between a lane's batches have mean m and coefficient of variation v, the mean
@@ -116,9 +152,9 @@ def quiet_s(environment: Environment, group: Lanes) -> float:
     of as many records as fit into a batch.
     """
     interval_s = group.mean_batch / group.records_per_s
-    shortest_s = max(float(environment.stream.batching_window_s), batch_duration_s(environment))
-    variation = max(1 / environment.stream.batch_size, max(0.0, 1 - shortest_s / interval_s) ** 2)
-    return interval_s * (1 - variation) / 2 + batch_duration_s(environment) / 2
+    shortest_s = max(float(stream.window_s), stream.duration_s)
+    variation = max(1 / stream.batch_size, max(0.0, 1 - shortest_s / interval_s) ** 2)
+    return interval_s * (1 - variation) / 2 + stream.duration_s / 2
 
 
 def mean_records(size: int, waiting: float, during: float, burst: float = 1.0) -> float:
@@ -130,15 +166,15 @@ def mean_records(size: int, waiting: float, during: float, burst: float = 1.0) -
     return size - math.fsum((size - number) * share for number, share in _partly_full(size, waiting, during, burst))
 
 
-def batch_sizes(environment: Environment, records_per_s: float) -> list[tuple[int, float]]:
+def batch_sizes(stream: Stream, records_per_s: float) -> list[tuple[int, float]]:
     """Return representative numbers of records in a batch of such a lane, each with its share of all batches.
 
     Numbers above the first few are divided among the two representatives next to them, so that both the batches and
     their records add up.
     """
-    size, burst = environment.stream.batch_size, mean_burst(environment, records_per_s)
+    size, burst = stream.batch_size, stream.mean_burst(records_per_s)
     shares = dict.fromkeys(_representatives(size), 0.0)
-    for part, waiting, during in _arrivals(environment, records_per_s):
+    for part, waiting, during in _arrivals(stream, records_per_s):
         counts = _partly_full(size, waiting, during, burst)
         for number, share in [*counts, (size, 1 - math.fsum(share for _, share in counts))]:
             _divide(shares, number, part * share)
@@ -163,15 +199,15 @@ def _representatives(size: int) -> list[int]:
     return found
 
 
-def _arrivals(environment: Environment, records_per_s: float) -> list[tuple[float, float, float]]:
+def _arrivals(stream: Stream, records_per_s: float) -> list[tuple[float, float, float]]:
     """Return shares of batches by their duration, and for each the arguments of `mean_records` for the next one.
 
     A poll is half an interval away on average.
     """
-    waits_s = environment.stream.batching_window_s + STREAM_POLL_INTERVAL_S / 2
+    waits_s = stream.window_s + STREAM_POLL_INTERVAL_S / 2
     shares: dict[float, float] = {}
-    for share, multiple in spread(environment.functions.check_alerts):
-        longer_s = max(waits_s, multiple * batch_duration_s(environment))
+    for share, multiple in stream.spread:
+        longer_s = max(waits_s, multiple * stream.duration_s)
         shares[longer_s] = shares.get(longer_s, 0.0) + share
     total = math.fsum(shares.values())
     return [(share / total, records_per_s * waits_s, records_per_s * own_s) for own_s, share in shares.items()]

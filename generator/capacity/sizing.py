@@ -33,13 +33,13 @@ from generator.capacity.functions import (
     sized,
     why_units,
 )
+from generator.capacity.lanes import Stream
 from generator.capacity.usage_plan import (
     UsagePlan,
     plan_rejection,
     units_for_plan,
     units_for_rate,
     usage_plan,
-    without_rounding_error,
 )
 from generator.config.schema import MAX_BATCH_SIZE, WEBHOOKS_PER_HOUR, Environment
 from generator.errors import Fault, UnsizableLoad
@@ -171,11 +171,11 @@ def with_units(environment: Environment, function: FunctionSizing, units: int, b
         effect = f"{percent(predicted)} of webhooks are throttled"
         effect += f", {percent(by_plan)} by the usage plan" if by_plan else ""
     elif function.logical_id == CHECK_ALERTS:
-        shards = environment.stream.shards
+        stream, shards = Stream.of(environment), environment.stream.shards
         factor = max(1, min(MAX_PARALLELIZATION_FACTOR, units // (shards + 1)))
-        inputs |= _lane_inputs(environment, factor)
-        load_erlangs = queueing.offered_load_erlangs(inputs["arrival_rate_per_s"], inputs["mean_duration_s"])
-        predicted, waiting = lanes.utilisation(environment, factor), lanes.waiting(environment, factor)
+        reader = reader_of_stream(CHECK_ALERTS, stream, factor, environment.targets.stream_utilisation)
+        inputs, load_erlangs = {**inputs, **reader.inputs}, reader.offered_load_erlangs
+        predicted, waiting = lanes.utilisation(stream, factor), lanes.waiting(stream, factor)
         effect = f"the busiest shard's lanes are {percent(predicted)} busy and {percent(waiting)} of its batches wait"
         if units < shards:
             effect += f", and batches are throttled whenever more than {units:,} of the {shards:,} shards have one"
@@ -283,23 +283,19 @@ def _units_for_webhooks(environment: Environment, load_erlangs: float) -> int:
 
 
 def _check_alerts(environment: Environment) -> FunctionSizing:
-    factor = _parallelization_factor(environment)
-    inputs, busy = _lane_inputs(environment, factor), lanes.utilisation(environment, factor)
-    mean_batch = inputs["busiest_shard_records_per_batch"]
-    return reader_of_stream(CHECK_ALERTS, inputs, environment.targets.stream_utilisation, busy, mean_batch)
-
-
-def _lane_inputs(environment: Environment, factor: int) -> dict[str, float]:
-    groups = lanes.lanes(environment, factor)
-    return {
-        "arrival_rate_per_s": math.fsum(group.batches_per_s for group in groups),
-        "mean_duration_s": lanes.batch_duration_s(environment),
-        "busiest_shard_batches_per_s": groups[0].batches_per_s,
-        "busiest_shard_records_per_batch": groups[0].mean_batch,
-        "batch_size": environment.stream.batch_size,
-        "shards": environment.stream.shards,
-        "parallelization_factor": factor,
-    }
+    stream, target = Stream.of(environment), environment.targets.stream_utilisation
+    factor = lanes.smallest_factor(stream, target)
+    if factor is None:
+        busy = lanes.utilisation(stream, MAX_PARALLELIZATION_FACTOR)
+        fault = Fault(
+            f"{environment.name}: {CHECK_ALERTS}",
+            f"the busiest shard gets {percent(environment.traffic.busiest_shard_share)} of "
+            f"{rate(environment.peak_rate_per_s)}; with the largest parallelization factor that Lambda allows, "
+            f"{MAX_PARALLELIZATION_FACTOR}, its lanes are {percent(busy)} busy, above the target of {percent(target)}",
+            remedy_for_stream(environment),
+        )
+        raise UnsizableLoad([fault])
+    return reader_of_stream(CHECK_ALERTS, stream, factor, target)
 
 
 def _send_notification(environment: Environment, factor: int) -> FunctionSizing:
@@ -334,30 +330,8 @@ def tolerated_by_chance(mean: float) -> int:
     return math.ceil(mean + 3 * math.sqrt(mean))
 
 
-def _parallelization_factor(environment: Environment) -> int:
-    """Return the smallest factor that keeps the busiest shard's lanes at or below the target utilisation.
-
-    Raises UnsizableLoad if Lambda allows no such factor.
-    """
-    factors = range(1, MAX_PARALLELIZATION_FACTOR + 1)
-    factor = bisect_left(factors, True, key=lambda factor: _is_carried(environment, factor)) + 1
-    if factor > MAX_PARALLELIZATION_FACTOR:
-        traffic = environment.traffic
-        fault = Fault(
-            f"{environment.name}: {CHECK_ALERTS}",
-            f"the busiest shard gets {percent(traffic.busiest_shard_share)} of {rate(environment.peak_rate_per_s)}; "
-            f"with the largest parallelization factor that Lambda allows, {MAX_PARALLELIZATION_FACTOR}, its lanes are "
-            f"{percent(lanes.utilisation(environment, MAX_PARALLELIZATION_FACTOR))} busy, above the target of "
-            f"{percent(environment.targets.stream_utilisation)}",
-            remedy_for_stream(environment),
-        )
-        raise UnsizableLoad([fault])
-    return factor
-
-
 def _is_carried(environment: Environment, factor: int = MAX_PARALLELIZATION_FACTOR) -> bool:
-    busy = lanes.utilisation(environment, factor)
-    return without_rounding_error(busy) <= environment.targets.stream_utilisation
+    return lanes.is_carried(Stream.of(environment), factor, environment.targets.stream_utilisation)
 
 
 def _highest_with_fewer_lanes(environment: Environment, factor: int) -> Iterator[tuple[Environment, int]]:

@@ -137,7 +137,7 @@ class _Remedies:
         for target in self._result.targets:
             for limit in target.limits:
                 if limit.cause is Cause.LANES and target.measured.mean:
-                    predicted = lanes.utilisation(self._peak, limit.lanes)
+                    predicted = lanes.utilisation(lanes.Stream.of(self._peak), limit.lanes)
                     return target.target * min(1.0, predicted / target.measured.mean)
         return self._peak.targets.stream_utilisation
 

@@ -74,7 +74,7 @@ def smallest_and_wanted(sized: Environment, sizing: Sizing) -> Iterator[tuple[ra
     first = next(factor for factor in range(1, 11) if lanes_erl / factor < 1)
     yield (
         range(first * step, wanted[CHECK_ALERTS] + 1, step),
-        lambda units: batches_per_s * lanes.waiting(sized, units // step),
+        lambda units: batches_per_s * lanes.waiting(lanes.Stream.of(sized), units // step),
     )
     first = next(units for units in range(1, 10_000) if units > alerts_erl)
     yield (

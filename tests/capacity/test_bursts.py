@@ -162,7 +162,8 @@ def test_the_lanes_of_long_batches_are_as_busy_as_a_simulation_finds() -> None:
     """Simulated with 6, 7 and 9 lanes for each shard: 55, 50 and 58 % busy."""
     for mean_ms, factor, simulated in ((2000, 6, 0.55), (2000, 7, 0.50), (3000, 9, 0.58)):
         functions: dict[str, object] = {"check_alerts": {"mean_duration_ms": mean_ms, "timeout_s": 60}}
-        assert lanes.utilisation(environment(5_000, functions=functions), factor) == pytest.approx(simulated, abs=0.01)
+        made = environment(5_000, functions=functions)
+        assert lanes.utilisation(lanes.Stream.of(made), factor) == pytest.approx(simulated, abs=0.01)
 
 
 @pytest.mark.parametrize("mean_ms", [300, 3000])
@@ -214,8 +215,9 @@ def test_the_durations_that_represent_a_distribution_have_its_mean_and_variance(
 @pytest.mark.parametrize("burst", [1, 5])
 def test_the_representative_batches_carry_all_records(rate: int, batch_size: int, burst: int) -> None:
     made = environment(rate, traffic={"webhooks_per_burst": burst}, stream={"batch_size": batch_size})
-    busiest = lanes.lanes(made, 1)[0]
-    sizes = lanes.batch_sizes(made, busiest.records_per_s)
+    priced = lanes.Stream.of(made)
+    busiest = lanes.lanes(priced, 1)[0]
+    sizes = lanes.batch_sizes(priced, busiest.records_per_s)
     assert math.fsum(number * share for number, share in sizes) == pytest.approx(busiest.mean_batch)
 
 

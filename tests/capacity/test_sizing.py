@@ -139,11 +139,11 @@ def test_check_alerts_has_the_fewest_lanes_that_meet_the_target(
     try:
         sizing = size(sized)
     except UnsizableLoad:
-        assert lanes.utilisation(sized, MAX_PARALLELIZATION_FACTOR) > 0.5
+        assert lanes.utilisation(lanes.Stream.of(sized), MAX_PARALLELIZATION_FACTOR) > 0.5
         return
     factor = sizing.parallelization_factor
-    assert lanes.utilisation(sized, factor) <= 0.5 + 1e-9
-    assert factor == 1 or lanes.utilisation(sized, factor - 1) > 0.5 - 1e-9
+    assert lanes.utilisation(lanes.Stream.of(sized), factor) <= 0.5 + 1e-9
+    assert factor == 1 or lanes.utilisation(lanes.Stream.of(sized), factor - 1) > 0.5 - 1e-9
     assert sizing[CHECK_ALERTS].reserved_concurrency == (shards + 1) * factor
 
 
@@ -232,7 +232,7 @@ def test_a_refused_stream_names_the_smallest_changes(
             for changed, is_enough in ((value, True), (one_worse, False)):
                 size_, ms = (changed, batch_ms) if setting == "batch_size" else (batch_size, changed)
                 mended = sized_with(rate, peak_factor, share, target, ms, size_)
-                assert (lanes.utilisation(mended, 10) <= target / 100 + 1e-12) == is_enough
+                assert (lanes.utilisation(lanes.Stream.of(mended), 10) <= target / 100 + 1e-12) == is_enough
 
 
 @given(rates, st.integers(1, 100), st.integers(1, 28_999), st.integers(1, 300))
