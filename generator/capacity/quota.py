@@ -98,13 +98,8 @@ def judge(plans: Iterable[Plan]) -> list[Verdict]:
 def account_of(environment: Environment) -> AccountQuota:
     """Return the account that an environment states."""
     account = environment.account
-    return AccountQuota(
-        account.name,
-        environment.region,
-        account.concurrency_limit,
-        account.unreserved_floor,
-        account.reserved_elsewhere,
-    )
+    figures = account.concurrency_limit, account.unreserved_floor, account.reserved_elsewhere
+    return AccountQuota(account.name, environment.region, *figures)
 
 
 def limit_for(account: AccountQuota, reserved: int) -> int:
@@ -197,8 +192,7 @@ def _unreserved(plan: Plan) -> Sizing:
 def _disagreements(group: Sequence[Environment]) -> Iterable[Fault]:
     first, *others = group
     for other in others:
-        for key in ("concurrency_limit", "unreserved_floor", "reserved_elsewhere"):
-            own, firsts = getattr(other.account, key), getattr(first.account, key)
+        for key, own, firsts in zip(AccountQuota._fields, account_of(other), account_of(first), strict=True):
             if own != firsts:
                 yield Fault(
                     f"{other.name}: account.{key}",
