@@ -45,7 +45,7 @@ class Folder:
         real_path = self.real_path(path)
         if real_path not in self._documents:
             try:
-                self._documents[real_path] = reading.parsed(str(path), _text(path, real_path))
+                self._documents[real_path] = reading.parsed(str(path), self.text(path))
             except UnreadableTemplate as error:
                 fault = error.faults[0]
                 self._documents[real_path] = NotRead(f"{path} is {fault.what}; {fault.remedy}")
@@ -58,7 +58,12 @@ class Folder:
 
     def text(self, path: Path) -> str:
         """Return the text of a file. Raises NotRead."""
-        return _text(path, self.real_path(path))
+        try:
+            return reading.bounded_text(Path(self.real_path(path)))
+        except UnicodeDecodeError as error:
+            raise NotRead(f"{path} is not a text in UTF-8 ({error.reason}); save it as UTF-8") from None
+        except OSError as error:
+            raise NotRead(f"{path} cannot be read ({error.strerror})") from None
 
     def real_path(self, path: Path) -> str:
         """Return the real path of a regular file below the folder. Raises NotRead for any other path."""
@@ -110,15 +115,6 @@ class Folder:
         except NotRead:
             return {}
         return dict(_assets_in(listed))
-
-
-def _text(path: Path, real_path: str) -> str:
-    try:
-        return reading.bounded_text(Path(real_path))
-    except UnicodeDecodeError as error:
-        raise NotRead(f"{path} is not a text in UTF-8 ({error.reason}); save it as UTF-8") from None
-    except OSError as error:
-        raise NotRead(f"{path} cannot be read ({error.strerror})") from None
 
 
 def project_of(path: Path) -> Path:

@@ -124,12 +124,13 @@ class FunctionReferences:
             if name and isinstance(name, str | dict):
                 self._by_name.setdefault(_key(name), set()).add(function)
         self._has_composed_names = any(key.startswith("{") for key in self._by_name)
-        self._namers: dict[str, list[str]] = {}
+        self._namers: dict[str, dict[str, Json]] = {}
+        """By function, version or alias, the resources that name it, with their types."""
         for logical_id, resource in template.resources.items():
             if resource.get("Type") not in NEVER_INVOKES:
-                self._note(logical_id, resource)
+                self._note(logical_id, resource.get("Type"), resource)
         for value in (*template.outputs.values(), *template.opaque.values()):
-            self._note(OTHER_HOLDER, value)
+            self._note(OTHER_HOLDER, None, value)
 
     def referenced(self, value: Json) -> set[str]:
         """Return the functions, versions and aliases whose name or ARN an expression is.
@@ -149,7 +150,7 @@ class FunctionReferences:
             sides = branches(template, function, "Events", name, "Type")
             kinds = [(side.value if isinstance(side.value, str) else "", side.guard) for side in sides]
             sources.append(EventSource((function, "Events", name, "Properties"), kinds))
-        for mapping in self._naming(targets, (EVENT_SOURCE_MAPPING,)):
+        for mapping in self._naming(targets, EVENT_SOURCE_MAPPING):
             sides = branches(template, mapping, "FunctionName")
             kinds = [
                 ("" if self.referenced(side.value).isdisjoint(targets) else EVENT_SOURCE_MAPPING, side.guard)
@@ -164,23 +165,19 @@ class FunctionReferences:
         An output may hand it to an invoker in another stack.
         """
         targets = self._targets_of(function)
-        namers = {namer for target in targets for namer in self._namers.get(target, ())}
+        namers = {namer: kind for target in targets for namer, kind in self._namers.get(target, {}).items()}
         return "FunctionUrlConfig" in self._template.properties(function) or any(
-            namer == OTHER_HOLDER
-            or self._template.resources[namer].get("Type") not in (EVENT_SOURCE_MAPPING, *QUALIFIERS)
-            for namer in namers.difference(targets)
+            kind not in (EVENT_SOURCE_MAPPING, *QUALIFIERS) for namer, kind in namers.items() if namer not in targets
         )
 
     def _targets_of(self, function: str) -> list[str]:
-        return [function, *self._naming([function], QUALIFIERS)]
+        return [function, *self._naming([function], *QUALIFIERS)]
 
-    def _naming(self, targets: Iterable[str], types: tuple[str, ...]) -> list[str]:
-        namers = dict.fromkeys(namer for target in targets for namer in self._namers.get(target, ()))
-        return [
-            namer for namer in namers if namer != OTHER_HOLDER and self._template.resources[namer].get("Type") in types
-        ]
+    def _naming(self, targets: Iterable[str], *types: str) -> list[str]:
+        namers = {namer: kind for target in targets for namer, kind in self._namers.get(target, {}).items()}
+        return [namer for namer, kind in namers.items() if kind in types]
 
-    def _note(self, logical_id: str, value: Json) -> None:
+    def _note(self, logical_id: str, kind: Json, value: Json) -> None:
         named = {*names(value)} & self._targets
         for inner in walk(value) if self._by_name else ():
             if isinstance(inner, str):
@@ -188,7 +185,7 @@ class FunctionReferences:
             elif self._has_composed_names and isinstance(inner, MAPPING_TYPES):
                 named |= self._by_name.get(_key(inner), set())
         for target in named:
-            self._namers.setdefault(target, []).append(logical_id)
+            self._namers.setdefault(target, {})[logical_id] = kind
 
 
 @lru_cache(maxsize=2)
@@ -217,6 +214,10 @@ def without_function(template: Template) -> list[str]:
     return _owners(template).without_function
 
 
+_Owner = tuple[str, str, Guard]
+"""A function and its version or alias, where the guard holds."""
+
+
 class _Owners:
     """The provisioned concurrency of each function, found in one pass over the template.
 
@@ -227,43 +228,36 @@ class _Owners:
         self._template = template
         self.of_function: dict[str, dict[str, list[Figure]]] = {name: {} for name in functions(template)}
         self.without_function: list[str] = []
-        self._of_qualifier: dict[str, list[tuple[str, str, Guard]]] = {}
+        self._of_qualifier: dict[str, list[_Owner]] = {}
         for function in self.of_function:
             alias = self._text(template.properties(function).get("AutoPublishAlias"))
             if alias:
                 self._of_qualifier[f"{function}Alias{alias}"] = [(function, alias, ALWAYS)]  # SAM's logical id
-            self._add(function, alias, stated_figures(template, function, *PROVISIONED))
+            self._add([(function, alias, ALWAYS)], stated_figures(template, function, *PROVISIONED))
         for qualifier in template.of_type(*QUALIFIERS):
-            self._add_qualifier(qualifier, stated_figures(template, qualifier, *PROVISIONED))
-        targets = [target for target in template.of_type(TARGET) if _scales_functions(template, target)]
+            figures = stated_figures(template, qualifier, *PROVISIONED)
+            for side in branches(template, qualifier, "FunctionName"):
+                named = sorted(function_references(template).referenced(side.value) & self.of_function.keys())
+                owners = [(function, qualifier, side.guard) for function in named]
+                self._of_qualifier.setdefault(qualifier, []).extend(owners)
+                self._add(owners, figures)
+                stated = (figure.number for figure in within(figures, [side.guard]))
+                if not owners and any(number is not Missing.ABSENT and number for number in stated):
+                    self.without_function.append(qualifier)
         self._by_name = {template_text(template.properties(id_).get("FunctionName")): id_ for id_ in self.of_function}
-        for target in targets:
-            self._add_target(target)
+        for target in template.of_type(TARGET):
+            figures = stated_figures(template, target, MAXIMUM)
+            for side in branches(template, target, "ResourceId") if _scales_functions(template, target) else ():
+                owners = self._scaled(side.value)
+                self._add(owners, within(figures, [side.guard]))
+                if not owners:
+                    self.without_function.append(target)
 
-    def _add(self, function: str, qualifier: str, figures: list[Figure]) -> None:
-        self.of_function[function].setdefault(qualifier, []).extend(figures)
+    def _add(self, owners: Iterable[_Owner], figures: list[Figure]) -> None:
+        for function, qualifier, guard in owners:
+            self.of_function[function].setdefault(qualifier, []).extend(within(figures, [guard]))
 
-    def _add_qualifier(self, qualifier: str, figures: list[Figure]) -> None:
-        for side in branches(self._template, qualifier, "FunctionName"):
-            owners = sorted(function_references(self._template).referenced(side.value) & self.of_function.keys())
-            provisioned = within(figures, [side.guard])
-            for function in owners:
-                self._add(function, qualifier, provisioned)
-                self._of_qualifier.setdefault(qualifier, []).append((function, qualifier, side.guard))
-            if not owners and any(figure.number is not Missing.ABSENT and figure.number for figure in provisioned):
-                self.without_function.append(qualifier)
-
-    def _add_target(self, target: str) -> None:
-        figures = stated_figures(self._template, target, MAXIMUM)
-        for side in branches(self._template, target, "ResourceId"):
-            owners = self._scaled(side.value)
-            for function, qualifier, guard in owners:
-                both = merge(guard, side.guard)
-                self._add(function, qualifier, within(figures, [both] if both is not None else []))
-            if not owners:
-                self.without_function.append(target)
-
-    def _scaled(self, resource_id: Json) -> list[tuple[str, str, Guard]]:
+    def _scaled(self, resource_id: Json) -> list[_Owner]:
         """Return the functions that a target scales, each with the version or alias.
 
         CDK names the alias by its ARN, in an Fn::Split; others write the function's name and that of the alias.
