@@ -9,13 +9,12 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from generator import _runtime
 from generator.capacity.quota import AccountQuota
 from generator.checks import pools
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
-from generator.checks.lint_settings import LintSettings
 from generator.checks.pools import Member, Pool, finding
 from generator.checks.quota import judging
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
@@ -28,6 +27,9 @@ from generator.template.nesting import outermost
 
 if TYPE_CHECKING:
     from generator.plans import JudgedPlan
+
+Committed = tuple["JudgedPlan", Path]
+"""An environment and its committed template."""
 
 MIN_PER_PROCESS = 50
 """Stacks that keep a process busy for longer than it takes to start."""
@@ -70,9 +72,10 @@ def check(request: Request, folder: Path = Path()) -> Report:
     rules = {rule.id: rule for rule in (*(ENVIRONMENT_RULES if request.judged else ()), *RULES)}
     require_known(request.ignored, rules)
     committed = committed_templates(request, folder)
-    files = different(request.files, committed.values())
-    environments = _with_all_rules(environment_sources(request, committed, read_file))
-    others = _with_all_rules(read_all([*files, *request.folders], request.region))
+    files = different(request.files, (path for _, path in committed))
+    all_rules: dict[str, Any] = {"ignored": (), "ignoring": {}}
+    environments = [source.with_settings(**all_rules) for source in environment_sources(request, committed, read_file)]
+    others = [source.with_settings(**all_rules) for source in read_all([*files, *request.folders], request.region)]
     judged, findings = judge(request, environments, others, folder)
     findings += other_findings([*environments, *others])
     for plan in request.judged:
@@ -100,18 +103,6 @@ def require_known(
 def read_all(paths: Iterable[Path], region: str = ANY) -> list[Source]:
     """Return the source of each file and folder. Raises UnreadableTemplate with every fault."""
     return each(lambda path: (read_folder if path.is_dir() else read_file)(path, region), paths, UnreadableTemplate)
-
-
-def _with_all_rules(sources: Iterable[Source]) -> list[Source]:
-    """Return the stacks with all rules switched on, whatever their settings."""
-    return [
-        source._replace(
-            stacks=tuple(
-                stack._replace(settings=LintSettings(account=stack.settings.account)) for stack in source.stacks
-            )
-        )
-        for source in sources
-    ]
 
 
 def other_findings(sources: Iterable[Source], linted: Collection[Path] = ()) -> Iterator[Finding]:
@@ -161,31 +152,29 @@ def _fullest(
     return [pool._replace(has_gaps=has_gaps, is_ignored=is_ignored) for pool in fullest]
 
 
-def committed_templates(request: Request, folder: Path) -> dict[str, Path]:
-    """Return the committed templates that exist, by environment. Raises UnreadableTemplate if one leads elsewhere."""
-    paths = {plan.name: folder / f"{plan.name}.json" for plan in request.judged}
-    existing = {name: path for name, path in paths.items() if reading.status(path)}
-    if faults := list(filter(None, map(foreign, existing.values()))):
+def committed_templates(request: Request, folder: Path) -> list[Committed]:
+    """Return the committed templates that exist. Raises UnreadableTemplate if one leads elsewhere."""
+    committed = [(plan, folder / f"{plan.name}.json") for plan in request.judged]
+    existing = [(plan, path) for plan, path in committed if reading.status(path)]
+    if faults := [fault for _, path in existing if (fault := foreign(path))]:
         raise UnreadableTemplate(faults)
     return existing
 
 
 def environment_sources(
-    request: Request, committed: Mapping[str, Path], read: Callable[[Path, str], Source]
+    request: Request, committed: Iterable[Committed], read: Callable[[Path, str], Source]
 ) -> list[Source]:
     """Return the stacks of the committed templates, each in the account that its environment states.
 
     Unless all stacks are checked together, the other environments in the account count as reserved elsewhere.
     """
     sources = []
-    for judged in request.judged:
-        if judged.name in committed:
-            account = {key: getattr(judged.verdict.account, key) for key in DEFAULT_ACCOUNT}
-            if not request.together:
-                account["reserved_elsewhere"] += judged.reserved_by_neighbours
-            source = read(committed[judged.name], judged.environment.region)
-            stacks = (stack._replace(settings=stack.settings._replace(account=account)) for stack in source.stacks)
-            sources.append(source._replace(stacks=tuple(stacks)))
+    for plan, path in committed:
+        account = {key: getattr(plan.verdict.account, key) for key in DEFAULT_ACCOUNT}
+        if not request.together:
+            account["reserved_elsewhere"] += plan.reserved_by_neighbours
+        source = read(path, plan.environment.region)
+        sources.append(source.with_settings(account=account))
     return sources
 
 

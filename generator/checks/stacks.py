@@ -92,6 +92,11 @@ class Source(NamedTuple):
     """The folders that CDK wrote."""
     is_folder: bool = False
 
+    def with_settings(self, **settings: Any) -> Source:
+        """Return the source with these settings of its stacks in place of their own."""
+        stacks = (stack._replace(settings=stack.settings._replace(**settings)) for stack in self.stacks)
+        return self._replace(stacks=tuple(stacks))
+
 
 def read_file(path: Path, region: str = ANY) -> Source:
     """Return the stack of a template, in a Region unless the template names others, or the stacks of a Terraform plan.

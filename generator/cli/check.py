@@ -21,7 +21,6 @@ from generator.errors import Fault, GeneratorError, InvalidEnvironment
 from generator.template import reading
 
 if TYPE_CHECKING:
-    from generator.checks.pools import Pool
     from generator.plans import JudgedPlan
 
 STDIN = "-"
@@ -173,28 +172,28 @@ def _as_data(report: Report, request: Request, format_: str) -> str:
 
         return json.dumps(sarif.as_sarif(report.findings, report.rules), indent=1)
     names = [plan.name for plan in request.judged]
+    accounts = [
+        {
+            "account": pool.account.name or None,
+            "region": pool.account.region or None,
+            "reserved": pool.total,
+            "reservable": pool.account.reservable,
+            "stacks": [
+                {"name": member.stack.name, "file": str(member.stack.path), "reserved": member.total}
+                for member in pool.members
+            ],
+        }
+        for pool in report.pools
+    ]
     data = {
         "environment": names[0] if len(names) == 1 else names or None,
         "findings": [finding._asdict() for finding in report.findings],
         "passed": report.passed,
         "verdict": report.verdict,
         "notes": request.live.notes if request.live else [],
-        "accounts": [_pool_as_data(pool) for pool in report.pools],
+        "accounts": accounts,
     }
     return json.dumps(data, indent=1)
-
-
-def _pool_as_data(pool: Pool) -> dict[str, Any]:
-    return {
-        "account": pool.account.name or None,
-        "region": pool.account.region or None,
-        "reserved": pool.total,
-        "reservable": pool.account.reservable,
-        "stacks": [
-            {"name": member.stack.name, "file": str(member.stack.path), "reserved": member.total}
-            for member in pool.members
-        ],
-    }
 
 
 def _as_text(report: Report, request: Request, is_quota_only: bool) -> str:
