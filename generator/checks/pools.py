@@ -5,21 +5,40 @@ Lambda has one pool of concurrency for each account and Region. Source: AWS Lamb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from generator._format import MOST_LISTED, shortened
 from generator.capacity.quota import AccountQuota
 from generator.checks.findings import NOT_PROVEN, Finding, Severity
 from generator.checks.lines import written_place
-from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE, of_stacks, of_sum, pool_name, sums
+from generator.checks.quota.messages import (
+    DEFAULT_ACCOUNT,
+    SUM_RULE,
+    excess,
+    in_scenario,
+    of_sum,
+    pool_name,
+    remedy,
+    subject,
+)
 from generator.checks.quota.variants import ACCOUNT, REGION
-from generator.checks.quota.worst_case import WorstCase, invalid_figure, managed_instances_note, worst_cases_together
+from generator.checks.quota.worst_case import (
+    WorstCase,
+    invalid_figure,
+    managed_instances_note,
+    uncounted,
+    worst_cases_together,
+)
 from generator.checks.stacks import ANY, Stack
 from generator.errors import DisputedAccount, Fault
 from generator.template.alternatives import Location
 from generator.template.nesting import SEPARATOR, outermost
 from generator.template.plan_files import as_written
+
+if TYPE_CHECKING:
+    from generator.checks.report import Request
 
 OPTIONS = {
     "concurrency_limit": "--account-limit",
@@ -29,9 +48,6 @@ OPTIONS = {
 
 APPLY_ORDER = "apply-order"
 """The rule for what a Terraform plan reserves while it is applied."""
-
-QuotaOf = Callable[[str, str, Sequence["Member"]], AccountQuota]
-"""Returns the quota of an account and a Region for the stacks that may go there."""
 
 
 class Member(NamedTuple):
@@ -102,17 +118,32 @@ class Pool(NamedTuple):
             names = [str(member.stack.path) for member in self.members]
         return [(name, member.case) for name, member in zip(names, self.members, strict=True)]
 
+    @property
+    def sums(self) -> str:
+        """The reservations of the stacks, largest first, and of several the sum."""
+        is_known = not self.has_gaps and all(member.case.is_proven for member in self.members)
+        known = f"{self.total:,}" if is_known else f"at least {self.total:,}"
+        if len(self.members) == 1:
+            return f"{self.members[0].stack.name} {known}"
+        others = self.members[MOST_LISTED:]
+        rest = f"{len(others):,} more with {sum(member.total for member in others):,}"
+        return f"{' + '.join(shortened([f'{name} {case}' for name, case in self.cases], rest))} = {known}"
+
     def __str__(self) -> str:
         """Return the sum beside what can be reserved."""
         where = pool_name(self.account) or "any account and Region"
         note = managed_instances_note([name for member in self.members for name in member.case.managed])
-        reserved = sums(self.cases, self.has_gaps)
-        text = f"{where}: {reserved} reserved of {self.account.reservable:,} reservable{as_written(note)}"
+        text = f"{where}: {self.sums} reserved of {self.account.reservable:,} reservable{as_written(note)}"
         return text if self.is_judged else f"{text}, not checked, because {SUM_RULE} is switched off"
 
 
-def fullest(stacks: Sequence[Stack], quota_of: QuotaOf) -> list[Pool]:
+def fullest(
+    stacks: Sequence[Stack], request: Request, reserved_by_others: int = 0, has_gaps: bool = False
+) -> list[Pool]:
     """Return the pools in which the stacks reserve most, each with the stacks' worst case there.
+
+    `reserved_by_others` adds to what the stacks or the request state. Raises DisputedAccount if stacks that may go to
+    the same pool state different accounts.
 
     A pool is left out if all of its stacks may also go to another pool, and have no more headroom there.
 
@@ -129,23 +160,19 @@ def fullest(stacks: Sequence[Stack], quota_of: QuotaOf) -> list[Pool]:
         is_included = ANY in place and place[0] in (ANY, account) and place[1] in (ANY, region)
         if not members or (known and is_included):
             continue
-        pool = _pool([stacks[number] for number in sorted(members)], account, region, quota_of)
+        pool = _pool([stacks[number] for number in sorted(members)], account, region, request, reserved_by_others)
         if known is None or pool.total > known.total:
             largest[members] = (account, region), pool
     kept = [
-        pool
+        pool._replace(has_gaps=has_gaps)
         for members, (_, pool) in largest.items()
         if not any(members < others and other.has_no_more_headroom(pool) for others, (_, other) in largest.items())
     ]
     return sorted(kept, key=lambda pool: (pool.account.name, pool.account.region))
 
 
-def shared_account(members: Iterable[Member], options: Mapping[str, int]) -> AccountQuota:
-    """Return the account that all stacks state; `options` take precedence.
-
-    Raises DisputedAccount if stacks state different figures.
-    """
-    stacks = [member.stack for member in members]
+def _stated_figures(stacks: Iterable[Stack], options: Mapping[str, int]) -> dict[str, int]:
+    """Return the figures of the account that all stacks state; `options` take precedence."""
     figures, faults = dict(DEFAULT_ACCOUNT), []
     for key, option in OPTIONS.items():
         stated = [(stack.path, stack.settings.account[key]) for stack in stacks if key in stack.settings.account]
@@ -161,7 +188,7 @@ def shared_account(members: Iterable[Member], options: Mapping[str, int]) -> Acc
             ]
     if faults:
         raise DisputedAccount(faults)
-    return AccountQuota(name="", region="", **figures)
+    return figures
 
 
 def findings(pools: Iterable[Pool]) -> Iterator[Finding]:
@@ -184,24 +211,39 @@ def finding(stack: Stack, rule: str, location: Location, message: str) -> Findin
     return Finding(str(stack.path), line, rule, severity, place, as_written(message))
 
 
-def _pool(stacks: Sequence[Stack], account: str, region: str, quota_of: QuotaOf) -> Pool:
+def _pool(stacks: Sequence[Stack], account: str, region: str, request: Request, reserved_by_others: int) -> Pool:
     pins = {name: [value] for name, value in ((ACCOUNT, account), (REGION, region)) if value}
     pinned = [[variant.pinned(pins) if pins else variant for variant in stack.variants] for stack in stacks]
     members = [Member(stack, case) for stack, case in zip(stacks, worst_cases_together(pinned), strict=True)]
     members.sort(key=lambda member: (-member.total, member.stack.name, str(member.stack.path)))
-    return Pool(quota_of(account, region, members), tuple(members))
+    figures = _stated_figures([member.stack for member in members], request.account)
+    figures["reserved_elsewhere"] += reserved_by_others
+    quota = AccountQuota(account, region, **figures)
+    return Pool(
+        request.live(quota, members) if request.live else quota,
+        tuple(members),
+        is_ignored=request.ignores(SUM_RULE),
+    )
 
 
 def _too_much(pool: Pool) -> Iterator[Finding]:
     """Yield one finding, at the largest reservation of a stack for which the rule is on."""
-    noun = "functions" if any(member.stack.is_plan for member in pool.members) else "stacks"
     for member in pool.members:
         if member.is_judged and member.largest:
-            message = of_stacks(pool.cases, pool.account, noun, pool.has_gaps)
-            if len(pool.members) == 1:
-                message = of_sum(member.case, pool.account)
+            message = of_sum(member.case, pool.account) if len(pool.members) == 1 else _of_stacks(pool)
             yield finding(member.stack, SUM_RULE, member.largest, message)
             return
+
+
+def _of_stacks(pool: Pool) -> str:
+    noun = "functions" if any(member.stack.is_plan for member in pool.members) else "stacks"
+    reserving = subject(pool.account, noun, (case for _, case in pool.cases))
+    message = f"{reserving} {pool.sums}, {excess(pool.total, pool.account)}"
+    for name, case in pool.cases[:MOST_LISTED]:
+        if scenario := in_scenario(case.scenario):
+            message += f"; {name}{scenario.removeprefix(',')}"
+        message += uncounted(case, name)
+    return message + remedy(pool.total, pool.account)
 
 
 def _apply_order(pool: Pool) -> Iterator[Finding]:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator import _runtime
-from generator.capacity.quota import AccountQuota
 from generator.checks import pools
 from generator.checks.findings import NOT_PROVEN, Finding, Rule, Severity
-from generator.checks.pools import Member, Pool, finding
+from generator.checks.pools import Pool, finding
 from generator.checks.quota import judging
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.report import Report, Request
@@ -132,26 +131,6 @@ def _in_one_region(sources: Iterable[Source]) -> list[Stack]:
     return [*(stack.in_regions(shared) for stack in files), *rest]
 
 
-def _fullest(
-    stacks: Sequence[Stack], sources: Iterable[Source], request: Request, reserved_by_others: int = 0
-) -> list[Pool]:
-    """Return the pools of the stacks, which are those of the sources.
-
-    `reserved_by_others` adds to what the stacks or the request state. Raises DisputedAccount if stacks that may go to
-    the same pool state different accounts.
-    """
-
-    def quota_of(account: str, region: str, members: Sequence[Member]) -> AccountQuota:
-        shared = pools.shared_account(members, request.account)
-        reserved_elsewhere = shared.reserved_elsewhere + reserved_by_others
-        account_quota = shared._replace(name=account, region=region, reserved_elsewhere=reserved_elsewhere)
-        return request.live(account_quota, members) if request.live else account_quota
-
-    has_gaps, is_ignored = any(source.gaps for source in sources), request.ignores(SUM_RULE)
-    fullest = pools.fullest(stacks, quota_of)
-    return [pool._replace(has_gaps=has_gaps, is_ignored=is_ignored) for pool in fullest]
-
-
 def committed_templates(request: Request, folder: Path) -> list[Committed]:
     """Return the committed templates that exist. Raises UnreadableTemplate if one leads elsewhere."""
     committed = [(plan, folder / f"{plan.name}.json") for plan in request.judged]
@@ -186,13 +165,15 @@ def judge(
     Return the pools of the others, or of all, and the findings.
     """
     if request.together:
-        counted = [*environments, *_outside_folders(others)]
-        judged = _fullest(_in_one_region(counted), counted, request, _neighbours(request, counted, folder))
-        own = []
+        own, counted = [], [*environments, *_outside_folders(others)]
+        groups = [(_in_one_region(counted), any(source.gaps for source in counted))]
+        reserved_by_others = _neighbours(request, counted, folder)
     else:
         counted, options = [*environments, *others], Request(ignored=request.ignored)
-        own = [pool for source in environments for pool in _fullest(source.stacks, [source], options)]
-        judged = [pool for source in others for pool in _fullest(source.stacks, [source], request)]
+        own = [pool for source in environments for pool in pools.fullest(source.stacks, options)]
+        groups = [(list(source.stacks), bool(source.gaps)) for source in others]
+        reserved_by_others = 0
+    judged = [pool for stacks, gaps in groups for pool in pools.fullest(stacks, request, reserved_by_others, gaps)]
     gaps = (gap for source in counted for gap in source.gaps)
     return judged, [*pools.findings([*own, *judged]), *gaps]
 

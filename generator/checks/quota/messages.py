@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from generator._format import MOST_LISTED, counted, listed_with_sum, shortened
 from generator.aws import DEFAULT_CONCURRENCY_LIMIT, DEFAULT_UNRESERVED_FLOOR, MIN_MAXIMUM_CONCURRENCY, MIN_RECEIVES
 from generator.capacity import quota
 from generator.capacity.quota import AccountQuota
 from generator.checks.quota.mismatches import Mismatch
-from generator.checks.quota.worst_case import WorstCase, uncounted, verb
+from generator.checks.quota.worst_case import WorstCase, uncounted
 from generator.template.guards import Equality, Fact, Guard, described
 
 DEFAULT_ACCOUNT = {
@@ -31,40 +31,10 @@ def of_sum(case: WorstCase, account: AccountQuota) -> str:
     """Return the message of E9801: the functions reserve more than the account can give."""
     shares = listed_with_sum([(share.function, share.reserved) for share in case.shares])
     return (
-        f"{_the(account)} functions {verb([case])} {case} concurrent executions together, "
+        f"{subject(account, 'functions', [case])} {case} concurrent executions together, "
         f"{excess(case.total, account)}{in_scenario(case.scenario)}: {shares}"
         f"{uncounted(case)}{remedy(case.total, account)}"
     )
-
-
-def of_stacks(
-    cases: Sequence[tuple[str, WorstCase]], account: AccountQuota, noun: str = "stacks", has_gaps: bool = False
-) -> str:
-    """Return the message of E9801 for several stacks, each with its name, largest first."""
-    total = sum(case.total for _, case in cases)
-    message = (
-        f"{_the(account)} {noun} {verb(case for _, case in cases)} {sums(cases, has_gaps)}, {excess(total, account)}"
-    )
-    for name, case in cases[:MOST_LISTED]:
-        if scenario := in_scenario(case.scenario):
-            message += f"; {name}{scenario.removeprefix(',')}"
-        message += uncounted(case, name)
-    return message + remedy(total, account)
-
-
-def sums(cases: Sequence[tuple[str, WorstCase]], has_gaps: bool = False) -> str:
-    """Return the reservations of the named stacks, largest first, and of several the sum.
-
-    `has_gaps` states that something which belongs to no stack may reserve more.
-    """
-    total = sum(case.total for _, case in cases)
-    is_known = not has_gaps and all(case.is_proven for _, case in cases)
-    known = f"{total:,}" if is_known else f"at least {total:,}"
-    if len(cases) == 1:
-        return f"{cases[0][0]} {known}"
-    others = cases[MOST_LISTED:]
-    rest = f"{len(others):,} more with {sum(case.total for _, case in others):,}"
-    return f"{' + '.join(shortened([f'{name} {case}' for name, case in cases], rest))} = {known}"
 
 
 def pool_name(account: AccountQuota) -> str:
@@ -74,8 +44,11 @@ def pool_name(account: AccountQuota) -> str:
     return f"{f'account {account.name}' if account.name else 'any account'} and {account.region or 'any Region'}"
 
 
-def _the(account: AccountQuota) -> str:
-    return f"In {name}, the" if (name := pool_name(account)) else "The"
+def subject(account: AccountQuota, noun: str, cases: Iterable[WorstCase]) -> str:
+    """Return the subject and the verb of a sentence about what reserves in an account."""
+    the = f"In {name}, the" if (name := pool_name(account)) else "The"
+    is_provisioned = any(share.is_provisioned for case in cases for share in case.shares)
+    return f"{the} {noun} {'reserve or provision' if is_provisioned else 'reserve'}"
 
 
 def of_excess(mismatch: Mismatch) -> str:

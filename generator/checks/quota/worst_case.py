@@ -195,11 +195,6 @@ def invalid_figure(template: Template, name: str) -> str | None:
     return None
 
 
-def verb(cases: Iterable[WorstCase]) -> str:
-    """Return the verb for the figures of these cases."""
-    return "reserve or provision" if any(share.is_provisioned for case in cases for share in case.shares) else "reserve"
-
-
 def _worst_case(variant: Variant) -> WorstCase:
     by_function = {function: _figures(variant.template, function) for function in functions(variant.template)}
     decisions = []
