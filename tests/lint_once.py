@@ -19,7 +19,7 @@ from generator.checks import linting
 if TYPE_CHECKING:
     from cfnlint.runner import Runner
 
-    from generator.checks.report import Linted, LintJob
+    from generator.checks.request import Linted, LintJob
 
 _start, _lint_one = linting._start, linting._lint_one
 _runners: dict[Hashable, Runner] = {}

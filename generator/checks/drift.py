@@ -28,9 +28,18 @@ def drift(plan: JudgedPlan, folder: Path) -> list[Finding]:
     """
     if not plan.verdict.fits:
         return []
-    return [
-        finding for name, text in generated_files(plan).items() for finding in _drift(plan.name, folder / name, text)
-    ]
+    refresh = f"run: generator template {plan.name}"
+    message = f"not what environments/{plan.name}.toml generates; {refresh}"
+    findings = []
+    for path, generated in ((folder / name, text) for name, text in generated_files(plan).items()):
+        if fault := foreign(path):
+            raise UnreadableTemplate([fault])
+        if not reading.is_file(path):
+            findings.append(_finding(path, 1, f"no such file; {refresh}"))
+        elif (committed := reading.text_of(path, errors="replace")) != generated:
+            line, difference = _difference(committed.splitlines(), generated.splitlines())
+            findings.append(_finding(path, line, "\n".join([message, *difference])))
+    return findings
 
 
 def orphans(folder: Path, judged: Sequence[JudgedPlan]) -> list[Finding]:
@@ -46,22 +55,12 @@ def orphans(folder: Path, judged: Sequence[JudgedPlan]) -> list[Finding]:
     ]
 
 
-def _drift(environment: str, path: Path, generated: str) -> list[Finding]:
-    refresh = f"run: generator template {environment}"
-    if fault := foreign(path):
-        raise UnreadableTemplate([fault])
-    if not reading.is_file(path):
-        return [_finding(path, 1, f"no such file; {refresh}")]
-    committed = reading.text_of(path, errors="replace")
-    if committed == generated:
-        return []
-    old, new = committed.splitlines(), generated.splitlines()
+def _difference(old: list[str], new: list[str]) -> tuple[int, list[str]]:
+    """Return the first line that differs, and the difference as far as a finding shows it."""
     line = next((i for i, (a, b) in enumerate(zip(old, new, strict=False), start=1) if a != b), min(len(old), len(new)))
     difference = list(difflib.unified_diff(old, new, "committed", "generated", n=0, lineterm=""))
     shown = [text[:MAX_DIFF_WIDTH] for text in difference[:MAX_DIFF_LINES]]
-    more = ["..."] if len(difference) > MAX_DIFF_LINES else []
-    message = f"not what environments/{environment}.toml generates; {refresh}"
-    return [_finding(path, line, "\n".join([message, *shown, *more]))]
+    return line, [*shown, "..."] if len(difference) > MAX_DIFF_LINES else shown
 
 
 def _finding(path: Path, line: int, message: str) -> Finding:

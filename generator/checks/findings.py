@@ -73,16 +73,14 @@ def not_counted(file: Path, reason: str, path: str = "") -> Finding:
 
 def as_text(findings: Iterable[Finding]) -> str:
     """Return one line for each finding, in the form file:line: that editors make clickable; further lines indented."""
-    return "\n".join(
-        f"{visible(f.file)}:{f.line}: {f.severity} {visible(f.rule)}: {_indented(f.message)}" for f in findings
-    )
+    lines = []
+    for one in findings:
+        message = visible(limited(one.message), "\n").replace("\n", "\n    ")
+        lines.append(f"{visible(one.file)}:{one.line}: {one.severity} {visible(one.rule)}: {message}")
+    return "\n".join(lines)
 
 
 def limited(message: str) -> str:
     """Return the beginning of a message that is too long to read, with the number of characters left out."""
     left_out = len(message) - MAX_MESSAGE
     return f"{message[:MAX_MESSAGE]}... ({counted(left_out, 'character')} left out)" if left_out > 0 else message
-
-
-def _indented(message: str) -> str:
-    return visible(limited(message), "\n").replace("\n", "\n    ")

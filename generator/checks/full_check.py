@@ -13,8 +13,8 @@ from generator.checks import drift, quota_check
 from generator.checks.findings import Finding, Severity
 from generator.checks.folders import Folder, is_assembly
 from generator.checks.quota.messages import SUM_RULE
-from generator.checks.quota_check import Committed
-from generator.checks.report import Linted, LintJob, Report, Request
+from generator.checks.quota_check import Committed, Report
+from generator.checks.request import Linted, LintJob, Request
 from generator.checks.stacks import Source, read_file, unread, unreadable
 from generator.config import project
 from generator.errors import UnreadableTemplate

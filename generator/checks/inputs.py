@@ -9,7 +9,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from generator import _runtime
-from generator.checks.report import Report, Request
+from generator.checks.quota_check import Report
+from generator.checks.request import Request
 from generator.errors import GeneratorError
 from generator.template import plan_files, reading
 

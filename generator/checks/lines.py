@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -37,7 +37,8 @@ class Entry:
     def loops(self) -> list[tuple[list[str], Entry]]:
         """The inner entries with a variable in their key, and the text around the variables: most text first."""
         split = ((_VARIABLE.split(name), entry) for name, entry in self.inner.items())
-        return sorted(((texts, entry) for texts, entry in split if len(texts) > 1), key=lambda loop: -_length(loop[0]))
+        found = [(texts, entry) for texts, entry in split if len(texts) > 1]
+        return sorted(found, key=lambda loop: len("".join(loop[0])), reverse=True)
 
     def find(self, key: str) -> Entry | None:
         """Return the inner entry of a key, or the one in a loop that may make it."""
@@ -73,10 +74,6 @@ def written_place(path: Path, location: Location) -> tuple[int, Location]:
         entry = found
         line, written = entry.key.start_mark.line + 1, (*written, *entry.keys)
     return line, written
-
-
-def _length(texts: Iterable[str]) -> int:
-    return sum(map(len, texts))
 
 
 def _may_make(texts: Sequence[str], key: str) -> bool:

@@ -20,7 +20,7 @@ from yaml import YAMLError
 from generator import _runtime
 from generator.checks import rules
 from generator.checks.findings import Finding, Rule, Severity
-from generator.checks.report import Linted, LintJob
+from generator.checks.request import Linted, LintJob
 from generator.checks.stacks import not_a_template
 from generator.config.project import foreign
 from generator.errors import Fault, OversizedTemplate, UnreadableTemplate, UnusableLinter

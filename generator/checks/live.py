@@ -12,8 +12,8 @@ from generator.account.connection import Unavailable
 from generator.account.live_stack import Present
 from generator.aws import STACK_NAME
 from generator.capacity.quota import AccountQuota
-from generator.checks.pools import Member
 from generator.checks.quota.messages import pool_name
+from generator.checks.stacks import Stack
 from generator.errors import Fault, UnreachableAccount
 
 
@@ -31,7 +31,7 @@ class LiveFigures:
         self._notes: dict[str, tuple[int, str]] = {}
         """By account and Region, the number of stacks and what was read for them, or why it was not."""
 
-    def __call__(self, stated: AccountQuota, members: Sequence[Member]) -> AccountQuota:
+    def __call__(self, stated: AccountQuota, stacks: Sequence[Stack]) -> AccountQuota:
         """Return the live figures for the stacks that go to a pool, or the stated ones if AWS does not give any.
 
         Raises UnreachableAccount if there are no credentials, AWS rejects them, or nothing answers.
@@ -40,19 +40,19 @@ class LiveFigures:
         where = f"account {account.id} in {account.region}"
         if stated.name not in ("", account.id):
             note = f"the credentials are those of {where}; the stated numbers are used"
-            self._note(pool_name(stated), members, note)
+            self._note(pool_name(stated), stacks, note)
             return stated
-        own_names = [member.stack.name for member in members if member.stack.name != member.stack.path.name]
+        own_names = [stack.name for stack in stacks if stack.name != stack.path.name]
         names = list(self._stack_names or filter(_is_stack_name, own_names))
         try:
             present = live_stack.present(account, filter(_is_stack_name, names))
         except Unavailable as unavailable:
             needed = joined(live_stack.PRESENT_ACTIONS)
-            self._note(where, members, f"{unavailable.reason}; the stated numbers are used; --live needs {needed}")
+            self._note(where, stacks, f"{unavailable.reason}; the stated numbers are used; --live needs {needed}")
             return stated
-        planned = sum(member.stack.reserved_now for member in members)
+        planned = sum(stack.reserved_now for stack in stacks)
         credit = self._credit(present, names, planned)
-        self._note(where, members, f"limit {present.limit:,}, {present.reserved:,} reserved, {credit}")
+        self._note(where, stacks, f"limit {present.limit:,}, {present.reserved:,} reserved, {credit}")
         return stated._replace(
             name=account.id,
             region=account.region,
@@ -79,9 +79,9 @@ class LiveFigures:
         """A note for each account and Region: the figures that were read for its stacks, or the reason for none."""
         return [f"{where}: {note}" for where, (_, note) in self._notes.items()]
 
-    def _note(self, where: str, members: Sequence[Member], note: str) -> None:
-        if len(members) >= self._notes.get(where, (0, ""))[0]:
-            self._notes[where] = len(members), note
+    def _note(self, where: str, stacks: Sequence[Stack], note: str) -> None:
+        if len(stacks) >= self._notes.get(where, (0, ""))[0]:
+            self._notes[where] = len(stacks), note
 
 
 def _is_stack_name(name: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from generator._format import MOST_LISTED, shortened
 from generator.capacity.quota import AccountQuota
@@ -31,14 +31,12 @@ from generator.checks.quota.worst_case import (
     uncounted,
     worst_cases_together,
 )
+from generator.checks.request import Request
 from generator.checks.stacks import ANY, Stack
 from generator.errors import DisputedAccount, Fault
 from generator.template.alternatives import Location
 from generator.template.nesting import SEPARATOR, outermost
 from generator.template.plan_files import as_written
-
-if TYPE_CHECKING:
-    from generator.checks.report import Request
 
 OPTIONS = {
     "concurrency_limit": "--account-limit",
@@ -55,11 +53,6 @@ class Member(NamedTuple):
 
     stack: Stack
     case: WorstCase
-
-    @property
-    def total(self) -> int:
-        """The reservations that are known."""
-        return self.case.total
 
     @property
     def largest(self) -> Location:
@@ -86,7 +79,7 @@ class Pool(NamedTuple):
     @property
     def total(self) -> int:
         """The reservations that are known."""
-        return sum(member.total for member in self.members)
+        return sum(member.case.total for member in self.members)
 
     @property
     def at_most(self) -> int:
@@ -126,7 +119,7 @@ class Pool(NamedTuple):
         if len(self.members) == 1:
             return f"{self.members[0].stack.name} {known}"
         others = self.members[MOST_LISTED:]
-        rest = f"{len(others):,} more with {sum(member.total for member in others):,}"
+        rest = f"{len(others):,} more with {sum(member.case.total for member in others):,}"
         return f"{' + '.join(shortened([f'{name} {case}' for name, case in self.cases], rest))} = {known}"
 
     def __str__(self) -> str:
@@ -215,12 +208,12 @@ def _pool(stacks: Sequence[Stack], account: str, region: str, request: Request, 
     pins = {name: [value] for name, value in ((ACCOUNT, account), (REGION, region)) if value}
     pinned = [[variant.pinned(pins) if pins else variant for variant in stack.variants] for stack in stacks]
     members = [Member(stack, case) for stack, case in zip(stacks, worst_cases_together(pinned), strict=True)]
-    members.sort(key=lambda member: (-member.total, member.stack.name, str(member.stack.path)))
+    members.sort(key=lambda member: (-member.case.total, member.stack.name, str(member.stack.path)))
     figures = _stated_figures([member.stack for member in members], request.account)
     figures["reserved_elsewhere"] += reserved_by_others
     quota = AccountQuota(account, region, **figures)
     return Pool(
-        request.live(quota, members) if request.live else quota,
+        request.live(quota, [member.stack for member in members]) if request.live else quota,
         tuple(members),
         is_ignored=request.ignores(SUM_RULE),
     )

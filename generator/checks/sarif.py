@@ -29,18 +29,17 @@ def as_sarif(findings: Iterable[Finding], rules: Mapping[str, Rule]) -> dict[str
     """Return a log with one run. A log without findings clears earlier annotations."""
     findings = list(findings)
     ids = sorted({finding.rule for finding in findings})
-    driver = {"name": "generator check", "semanticVersion": __version__, "rules": [_rule(rules[id_]) for id_ in ids]}
+    described = [
+        {"id": rule.id, "shortDescription": {"text": _plain(rule.title)}, **({"helpUri": rule.url} if rule.url else {})}
+        for rule in map(rules.__getitem__, ids)
+    ]
+    driver = {"name": "generator check", "semanticVersion": __version__, "rules": described}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, ids.index(finding.rule)) for finding in findings],
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-
-
-def _rule(rule: Rule) -> dict[str, Any]:
-    help_ = {"helpUri": rule.url} if rule.url else {}
-    return {"id": rule.id, "shortDescription": {"text": _plain(rule.title)}, **help_}
 
 
 def _result(finding: Finding, rule_index: int) -> dict[str, Any]:

@@ -274,7 +274,7 @@ class _Walk:
     def run(self) -> None:
         """Read the assemblies and all files that may be templates."""
         remaining = MAX_FILES
-        for place, folders, names in os.walk(self.folder.path, onerror=self._note_folder):
+        for place, folders, names in os.walk(self.folder.path, onerror=self._note_error):
             folder = Path(place)
             if is_assembly(self.folder, folder):
                 folders.clear()
@@ -294,7 +294,7 @@ class _Walk:
     def _note(self, file: Path, reason: str, path: str = "") -> None:
         self.gaps.append(not_counted(file, reason, path))
 
-    def _note_folder(self, error: OSError) -> None:
+    def _note_error(self, error: OSError) -> None:
         self._note(Path(str(error.filename)), f"a folder that cannot be read ({error.strerror})")
 
     def _leads_out(self, folder: Path) -> bool:

@@ -14,13 +14,14 @@ import click
 from generator._format import visible
 from generator.checks.findings import CheckVerdict
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
-from generator.checks.report import Report, Request
+from generator.checks.request import Request
 from generator.cli import options
 from generator.cli.options import Decorated
 from generator.errors import Fault, GeneratorError, InvalidEnvironment
 from generator.template import reading
 
 if TYPE_CHECKING:
+    from generator.checks.quota_check import Report
     from generator.plans import JudgedPlan
 
 STDIN = "-"
@@ -179,7 +180,7 @@ def _as_data(report: Report, request: Request, format_: str) -> str:
             "reserved": pool.total,
             "reservable": pool.account.reservable,
             "stacks": [
-                {"name": member.stack.name, "file": str(member.stack.path), "reserved": member.total}
+                {"name": member.stack.name, "file": str(member.stack.path), "reserved": member.case.total}
                 for member in pool.members
             ],
         }

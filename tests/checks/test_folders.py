@@ -21,7 +21,8 @@ from generator import _runtime
 from generator.aws import PROVISIONED_DIMENSION
 from generator.checks import quota_check
 from generator.checks.findings import NOT_PROVEN, CheckVerdict
-from generator.checks.report import Report, Request
+from generator.checks.quota_check import Report
+from generator.checks.request import Request
 from generator.cli.main import main
 from tests.checks.rules.rule_runner import by_name
 from tests.checks.test_files import Run, template, write

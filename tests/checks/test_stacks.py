@@ -10,7 +10,8 @@ import pytest
 
 from generator.checks import quota_check
 from generator.checks.findings import NOT_PROVEN
-from generator.checks.report import Report, Request
+from generator.checks.quota_check import Report
+from generator.checks.request import Request
 from tests.checks.rules.rule_runner import requested
 from tests.checks.test_files import Run, by_region, template, write
 from tests.conftest import ENVIRONMENTS

@@ -11,7 +11,8 @@ import pytest
 from generator._runtime import time_limit
 from generator.checks import quota_check
 from generator.checks.findings import CheckVerdict
-from generator.checks.report import Report, Request
+from generator.checks.quota_check import Report
+from generator.checks.request import Request
 from tests.checks.test_files import template, write
 from tests.checks.test_folders import nested
 

@@ -18,7 +18,7 @@ from generator import aws, plans
 from generator.capacity.quota import Plan
 from generator.capacity.sizing import size
 from generator.checks import linting
-from generator.checks.report import LintJob
+from generator.checks.request import LintJob
 from generator.config import validation
 from generator.stack import names
 from generator.stack.compose import compose

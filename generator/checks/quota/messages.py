@@ -11,7 +11,7 @@ from generator.capacity import quota
 from generator.capacity.quota import AccountQuota
 from generator.checks.quota.mismatches import Mismatch
 from generator.checks.quota.worst_case import WorstCase, uncounted
-from generator.template.guards import Equality, Fact, Guard, described
+from generator.template.guards import Equality, Guard, described
 
 DEFAULT_ACCOUNT = {
     "concurrency_limit": DEFAULT_CONCURRENCY_LIMIT,
@@ -120,13 +120,9 @@ def remedy(total: int, account: AccountQuota) -> str:
 
 def in_scenario(guard: Guard) -> str:
     """Return the conditions under which a finding holds, to end a sentence with; empty if it always holds."""
-    texts = dict.fromkeys(described(fact, holds) for fact, holds in sorted(guard, key=_order))
+    # Conditions come first and each kind is sorted by name, because a set has no order.
+    ordered = sorted(guard, key=lambda item: (isinstance(item[0], Equality), str(item[0])))
+    texts = dict.fromkeys(described(fact, holds) for fact, holds in ordered)
     facts = [textwrap.shorten(text, MAX_FACT, placeholder=" ...") for text in texts]
     named = shortened(facts, f"{len(facts) - MOST_LISTED} more facts hold")
     return f", when {' and '.join(named)}" if facts else ""
-
-
-def _order(item: tuple[Fact, bool]) -> tuple[bool, str]:
-    """Sort conditions first and each kind by name, because a set has no order."""
-    fact, _ = item
-    return isinstance(fact, Equality), str(fact)

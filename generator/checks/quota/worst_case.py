@@ -213,17 +213,16 @@ def _worst_case(variant: Variant) -> WorstCase:
                 function
                 for function, figures in by_function.items()
                 if present(variant.template, function) is None
-                or any(_is_open(variant, figure) for figure in chain.from_iterable(figures))
+                or any(
+                    figure.number is Missing.UNKNOWN or not variant.space.can_read(figure.guard)
+                    for figure in chain.from_iterable(figures)
+                )
             ),
             *without_function(variant.template),
         ),
         not_examined=tuple(_not_examined(variant.template)),
         managed=tuple(name for name in by_function if may_be_managed(variant.template, name)),
     )
-
-
-def _is_open(variant: Variant, figure: Figure) -> bool:
-    return figure.number is Missing.UNKNOWN or not variant.space.can_read(figure.guard)
 
 
 def _figures(template: Template, function: str) -> list[list[Figure]]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from generator.checks import quota_check
-from generator.checks.report import Request
+from generator.checks.request import Request
 from tests.checks.quota.test_oracle import random_queue_template, random_template
 from tests.checks.rules.rule_runner import pretty, transformed
 from tests.conftest import SCALE

@@ -12,7 +12,8 @@ import pytest
 
 from generator.checks import quota_check
 from generator.checks.findings import CheckVerdict
-from generator.checks.report import Report, Request
+from generator.checks.quota_check import Report
+from generator.checks.request import Request
 from tests.checks.terraform.plans import Planned, function, plan, provisioned
 from tests.conftest import SCALE
 
