@@ -1,6 +1,6 @@
 """Every value that a property may have, each with the conditions and parameter values under which it holds.
 
-This is scope EVERY of `generator.template.evaluation`, with the same reductions.
+This is scope EVERY of `generator.template.evaluation`, with the same evaluator.
 """
 
 from __future__ import annotations

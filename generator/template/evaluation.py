@@ -219,19 +219,16 @@ class Evaluator:
     def _named_condition(self, name: str) -> bool:
         if name not in self._truths:
             self._truths[name] = f"condition {name} depends on itself"
-            self._truths[name] = self._truth_or_reason(name)
+            try:
+                self._truths[name] = self._truth(self.template.conditions.get(name))
+            except Unknown as unknown:
+                is_declared = name in self.template.conditions
+                reason = "can be decided in the account only" if is_declared else "is not declared"
+                self._truths[name] = str(unknown) or f"condition {name} {reason}"
         truth = self._truths[name]
         if isinstance(truth, str):
             raise Unknown(truth)
         return truth
-
-    def _truth_or_reason(self, name: str) -> bool | str:
-        if name not in self.template.conditions:
-            return f"condition {name} is not declared"
-        try:
-            return self._truth(self.template.conditions[name])
-        except Unknown as unknown:
-            return str(unknown) or f"condition {name} can be decided in the account only"
 
     def _equal(self, one_side: Json, other_side: Json) -> bool:
         if canonical(one_side) == canonical(other_side):
