@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, settings
 from generator.cli.main import main
 from generator.config import files
 from generator.config.schema import Environment
-from tests import lint_once
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "tests/fixtures"
@@ -77,6 +76,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def generator(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Return a function that runs a command in the project. An exception that is not an exit is a bug and is raised."""
+    from tests import lint_once  # It imports cfn-lint, which takes a second.
+
     lint_once.install(monkeypatch)
 
     def run(*arguments: str) -> Result:

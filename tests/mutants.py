@@ -52,7 +52,7 @@ PRELOADED = ("pytest", "_pytest.pytester", "hypothesis.strategies", "click.testi
 GROUPS = {
     "config": ("config.fields", "config.schema", "config.validation", "config.files", "config.prices"),
     "queueing": ("capacity.queueing",),
-    "sizing": ("capacity.sizing", "capacity.usage_plan", "_format"),
+    "sizing": ("capacity.sizing", "capacity.functions", "capacity.usage_plan", "_format"),
     "quota": ("capacity.quota", "capacity.allocation", "account.update_order", "capacity.planning"),
     "template": ("template.writing", "template.layout"),
 }
@@ -68,6 +68,7 @@ TESTS = {
     "config.prices": ("config/test_fields.py", WRITTEN),
     "capacity.queueing": ("capacity/test_queueing.py",),
     "capacity.sizing": ("capacity/test_sizing.py", "capacity/test_quota.py"),
+    "capacity.functions": ("capacity/test_functions.py", "capacity/test_sizing.py"),
     "capacity.usage_plan": ("capacity/test_sizing.py",),
     "_format": ("test_format.py", "capacity/test_sizing.py"),
     "capacity.quota": ("capacity/test_quota.py", "capacity/test_allocation.py"),
