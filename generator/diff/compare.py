@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from generator.checks.quota.functions import FUNCTION_TYPES
 from generator.diff.iam.access import Coverage, accesses
 from generator.diff.iam.not_compared import not_compared
-from generator.diff.model import Alarm, Cost, Difference, Effect, Handler, Part, Room
+from generator.diff.model import CODE, Alarm, Cost, Difference, Effect, Handler, Part, Room
 from generator.diff.properties import changes, literal, same
 from generator.diff.redefinitions import Redefinitions, with_new_names
 from generator.diff.reservations import reservations
@@ -29,11 +29,8 @@ ALARM_SETTINGS = (
     *("Namespace", "Dimensions", "Metrics", "Unit"),
 )
 
-INLINE = ("Code.ZipFile", "InlineCode")
-"""Paths of inline code, of AWS::Lambda::Function and of AWS::Serverless::Function."""
-
 CODE_PROPERTIES = ("Code", "CodeUri", "InlineCode", "ImageUri", "ImageConfig", "Layers", "Handler")
-"""Properties that select the code, of both types."""
+"""Properties that select the code, of AWS::Lambda::Function and of AWS::Serverless::Function."""
 
 NAMED_SECTIONS = {"Parameters": "", "Conditions": "Conditions.", "Mappings": "Mappings.", "Outputs": None}
 """Sections of named parts, with the prefix of references to them. Nothing refers to an output."""
@@ -130,7 +127,7 @@ def _changed_lines(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator
                 yield from (
                     f"{sign}{path}: {text(inner)}"
                     for path, inner in values.items()
-                    if inner is not None and path not in INLINE
+                    if inner is not None and path not in CODE
                 )
 
 

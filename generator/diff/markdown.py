@@ -10,6 +10,7 @@ from generator._format import code, joined, markdown_table, prose
 from generator.diff.iam.grants import ACTING, HOLDS, ONLY_IF, UNREAD, in_words, is_document
 from generator.diff.model import (
     API_DEPLOYMENT_TYPES,
+    CODE,
     AccessChange,
     Change,
     Difference,
@@ -17,7 +18,6 @@ from generator.diff.model import (
     Rating,
     Resource,
 )
-from generator.diff.resources import CODE
 from generator.diff.summary import consequences, headlines, rating
 from generator.template.intrinsics import Json, as_list, is_intrinsic, template_text
 from generator.template.schemas import Certainty
@@ -177,7 +177,7 @@ def _shown_elsewhere(difference: Difference) -> set[tuple[str, str]]:
     return {
         *_repeated_limits(difference),
         *((function.id, RESERVATION) for function in difference.reservations.changed),
-        *((handler.id, path) for handler in difference.handlers for path in CODE),
+        *((handler.id, f"Properties.{path}") for handler in difference.handlers for path in CODE),
         *((alarm.id, f"Properties.{alarm.setting}") for alarm in difference.alarms),
         *((access.resource, DOCUMENT) for access in difference.iam),
     }

@@ -12,6 +12,8 @@ from generator.template.schemas import Certainty
 
 API_DEPLOYMENT_TYPES = ("AWS::ApiGateway::Deployment", "AWS::ApiGatewayV2::Deployment")
 TABLE = "AWS::DynamoDB::Table"
+CODE = ("Code.ZipFile", "InlineCode")
+"""Properties with inline code, of AWS::Lambda::Function and of AWS::Serverless::Function."""
 
 RESOURCE_GENERATORS = ("Fn::ForEach", "Fn::Transform")
 """Functions in the place of a resource that create any number of resources.

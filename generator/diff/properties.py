@@ -15,11 +15,9 @@ from generator.template.intrinsics import Json, as_list, canonical, is_intrinsic
 NAMING_KEYS = ("IndexName", "AttributeName", "PolicyName", "Key", "Name", "Sid", "Id")
 """Keys that identify an item of an unordered list, to pair old with new."""
 
-Unordered = frozenset[str]
-
 
 def changes(
-    old: Json, new: Json, path: str, unordered: Unordered = frozenset(), typed: str | None = None
+    old: Json, new: Json, path: str, unordered: frozenset[str] = frozenset(), typed: str | None = None
 ) -> Iterator[Property]:
     """Yield every place that differs. Lists named in `unordered` are compared as sets.
 

@@ -24,8 +24,6 @@ from generator.template.renaming import Renaming
 
 OLD, NEW = "as it was", "as it is now"
 
-SECTIONS = ("parameters", "mappings", "conditions")
-
 CONSTRAINTS = ("AllowedValues", "AllowedPattern", "MinLength", "MaxLength", "MinValue", "MaxValue")
 """The keys of a parameter that restrict its values."""
 
@@ -177,7 +175,8 @@ def _merged(sides: Pair, parameters: frozenset[str], conditions: frozenset[str])
     update also changes stacks with a value that only one of the templates allows.
     """
     old, new = sides
-    all_parameters, mappings, merged = ({**getattr(old, section), **getattr(new, section)} for section in SECTIONS)
+    all_parameters, mappings = {**old.parameters, **new.parameters}, {**old.mappings, **new.mappings}
+    merged = {**old.conditions, **new.conditions}
     for name in _redefined(old.parameters, new.parameters, CONSTRAINTS):
         declared = as_mapping(new.parameters[name]).items()
         all_parameters[name] = {key: value for key, value in declared if key not in CONSTRAINTS}

@@ -10,7 +10,7 @@ from dataclasses import replace
 from generator.diff.equality import DeploymentComparison
 from generator.diff.iam.grants import in_words
 from generator.diff.losses import changed_notes, protection_notes, removal_notes, replacement_notes
-from generator.diff.model import API_DEPLOYMENT_TYPES, RESOURCE_GENERATORS, TABLE, Change, Property, Resource
+from generator.diff.model import API_DEPLOYMENT_TYPES, CODE, RESOURCE_GENERATORS, TABLE, Change, Property, Resource
 from generator.diff.properties import changes, literal
 from generator.diff.redefinitions import Pair, Redefinitions, Replacements
 from generator.diff.rejections import Rejections, stale_deployments
@@ -20,7 +20,6 @@ from generator.template.intrinsics import Json, as_mapping, text
 from generator.template.model import Template
 from generator.template.schemas import TYPED, Certainty, least, schema, worst
 
-CODE = ("Properties.Code.ZipFile", "Properties.InlineCode")
 CONDITION = "Condition"
 
 ResourcePair = tuple[Json, Json]
@@ -138,10 +137,7 @@ def _changed(
         removal = Certainty.POSSIBLE
         notes = ["creates resources that are not compared one by one: any of them may be replaced or removed"]
     notes += [*unprotected, *changed_notes(old, new)]
-    properties = tuple(
-        Property(path, _readable(change.old), _readable(change.new)) if path in CODE else change
-        for path, (change, _) in differing.items()
-    )
+    properties = tuple(_readable(change) for change, _ in differing.values())
     yield Resource(name, kind, Change.CHANGED, replacement, properties, tuple(notes), removal)
 
 
@@ -210,12 +206,17 @@ def _key_type(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> Ce
     return Certainty.CERTAIN if is_key else Certainty.POSSIBLE
 
 
-def _readable(code: Json) -> Json:
-    """Return the hash of code, because the report shows the code itself as a line diff."""
-    lines = literal(code)
-    if lines is None:
-        return code
-    return f"{len(lines.splitlines())} lines, sha256 {hashlib.sha256(lines.encode()).hexdigest()[:12]}"
+def _readable(change: Property) -> Property:
+    """Return the change with code replaced by its hash, because the report shows the code itself as a line diff."""
+    if change.path.removeprefix("Properties.") not in CODE:
+        return change
+    values = [
+        code
+        if (lines := literal(code)) is None
+        else f"{len(lines.splitlines())} lines, sha256 {hashlib.sha256(lines.encode()).hexdigest()[:12]}"
+        for code in (change.old, change.new)
+    ]
+    return Property(change.path, *values)
 
 
 def _with_dependants(resources: list[Resource], new: Template) -> list[Resource]:

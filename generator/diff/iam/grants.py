@@ -50,7 +50,6 @@ IN_PARTITION = {
 ROOT = re.compile(r"arn:[^/]+:iam::(\d{12}|\$\{AWS::AccountId\}):root")
 """The long form of an account as a principal. Source: IAM User Guide, "AWS JSON policy elements: Principal"."""
 
-
 REFERENCE = re.compile(r"\$\{|\{\"")
 """The beginning of a reference, or of a function that is written as JSON."""
 
