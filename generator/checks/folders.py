@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from generator.errors import UnreadableTemplate
@@ -72,21 +72,18 @@ class Folder:
             mode = os.stat(place).st_mode
         except (OSError, ValueError):
             raise NotRead(f"there is no file {path}; correct the path, or add the file") from None
-        if not self._holds(place):
+        if not self.has(place):
             raise NotRead(f"{path} is outside {self.path}; check a folder that holds both")
         if not stat.S_ISREG(mode):
             raise NotRead(f"{path} is not a regular file")
         return place
 
-    def has(self, path: Path) -> bool:
+    def has(self, path: str | Path) -> bool:
         """Return whether a path, with all links followed, is below the folder."""
         try:
-            return self._holds(os.path.realpath(path))
+            return os.path.commonpath([os.path.realpath(path), self._root]) == self._root
         except ValueError:  # A null byte is in no path.
             return False
-
-    def _holds(self, real_path: str) -> bool:
-        return os.path.commonpath([real_path, self._root]) == self._root
 
     def reader(self, path: Path) -> ChildReader:
         """Return a reader of the nested stacks of the template at a path."""
@@ -107,14 +104,24 @@ class Folder:
         return child
 
     def _assets(self, path: Path) -> Assets:
-        """Return the assets of a CDK stack; empty for other templates."""
+        """Return the file assets of a CDK stack; empty for other templates.
+
+        Source: AWS CDK, cloud-assembly-schema, AssetManifest.
+        """
         if not path.name.endswith(TEMPLATE):
             return {}
         try:
-            listed = self.document(path.with_name(path.name.removesuffix(TEMPLATE) + ASSETS))
+            listed = as_mapping(self.document(path.with_name(path.name.removesuffix(TEMPLATE) + ASSETS)))
         except NotRead:
             return {}
-        return dict(_assets_in(listed))
+        assets = {}
+        for asset in map(as_mapping, as_mapping(listed.get("files")).values()):
+            file = as_mapping(asset.get("source")).get("path")
+            for destination in as_mapping(asset.get("destinations")).values():
+                key = as_mapping(destination).get("objectKey")
+                if isinstance(key, str) and isinstance(file, str) and key:
+                    assets[key] = file
+        return assets
 
 
 def project_of(path: Path) -> Path:
@@ -142,16 +149,6 @@ def is_assembly(folder: Folder, path: Path) -> bool:
         return False
     kinds = [str(as_mapping(artifact).get("type")) for artifact in as_mapping(artifacts).values()]
     return any(kind == STAGE or not kind.startswith(HARMLESS) for kind in kinds)
-
-
-def _assets_in(document: Json) -> Iterator[tuple[str, str]]:
-    """Yield key and file of each file asset. Source: AWS CDK, cloud-assembly-schema, AssetManifest."""
-    for asset in as_mapping(as_mapping(document).get("files")).values():
-        file = as_mapping(as_mapping(asset).get("source")).get("path")
-        for destination in as_mapping(as_mapping(asset).get("destinations")).values():
-            key = as_mapping(destination).get("objectKey")
-            if isinstance(key, str) and isinstance(file, str) and key:
-                yield key, file
 
 
 def _location(resource: Section, assets: Assets) -> str:

@@ -36,9 +36,8 @@ REDUNDANT_DEPENDS_ON = "W3005"
 def check(request: Request, folder: Path = Path()) -> Report:
     """Check the environments' committed templates in this folder, and the other files and folders.
 
-    Raises UnreadableTemplate for files that are no templates,
-    UnusableLinter if cfn-lint cannot work as configured, and DisputedAccount if templates that are checked together
-    state different accounts.
+    Raises UnreadableTemplate for files that are no templates, UnusableLinter if cfn-lint cannot work as configured, and
+    DisputedAccount if templates that are checked together state different accounts.
     """
     request = request._replace(folders=quota_check.different(request.folders))
     committed = quota_check.committed_templates(request, folder)

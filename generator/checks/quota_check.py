@@ -215,16 +215,15 @@ def judge(
 
     Return the pools of the others, or of all, and the findings.
     """
+    own: list[Pool] = []
     if request.together:
-        own, counted = [], [*environments, *_outside_folders(others)]
-        groups = [(_in_one_region(counted), any(source.gaps for source in counted))]
-        reserved_by_others = _neighbours(request, counted, folder)
+        counted = [*environments, *_outside_folders(others)]
+        has_gaps, by_others = any(source.gaps for source in counted), _neighbours(request, counted, folder)
+        judged = pools.fullest(_in_one_region(counted), request, by_others, has_gaps)
     else:
         counted, options = [*environments, *others], Request(ignored=request.ignored)
         own = [pool for source in environments for pool in pools.fullest(source.stacks, options)]
-        groups = [(list(source.stacks), bool(source.gaps)) for source in others]
-        reserved_by_others = 0
-    judged = [pool for stacks, gaps in groups for pool in pools.fullest(stacks, request, reserved_by_others, gaps)]
+        judged = [pool for one in others for pool in pools.fullest(one.stacks, request, has_gaps=bool(one.gaps))]
     gaps = (gap for source in counted for gap in source.gaps)
     return judged, [*pools.findings([*own, *judged]), *gaps]
 
