@@ -264,12 +264,12 @@ def _gaps(member: Member) -> Iterator[Finding]:
     unread = {name: reason for variant in member.stack.variants for name, reason in variant.unread.items()}
     for name in member.case.not_examined:
         if name in unread:
-            remedy = "" if "; " in unread[name] else f"; {_OF_CHILD}"
-            what = f"{name} is not counted: {unread[name]}{remedy}"
+            advice = "" if "; " in unread[name] else f"; {_OF_CHILD}"
+            what = f"{name} is not counted: {unread[name]}{advice}"
         else:
             expanded = "check the template after its macros, includes, modules and loops are expanded"
-            remedy = _OF_CHILD if member.stack.is_plan else expanded
-            what = f"{name} may reserve or provision concurrency, which is not counted; {remedy}"
+            advice = _OF_CHILD if member.stack.is_plan else expanded
+            what = f"{name} may reserve or provision concurrency, which is not counted; {advice}"
         yield _gap(member, name, what)
     for name in member.case.unresolved:
         yield _gap(member, name, _unresolved(member.stack, name))
@@ -284,10 +284,10 @@ def _unresolved(stack: Stack, name: str) -> str:
     if invalid := next((text for template in templates if (text := invalid_figure(template, name))), None):
         return f"{name} states {invalid} as its concurrency, so it is not counted; write 0 or more"
     source = "plan" if stack.is_plan else "template"
-    remedy = ", or state the parameters in .cfnlintrc" if stack.has_settings else ""
-    remedy = ", or give its parameters in the parent" if SEPARATOR in name else remedy
+    advice = ", or state the parameters in .cfnlintrc" if stack.has_settings else ""
+    advice = ", or give its parameters in the parent" if SEPARATOR in name else advice
     what = f"the {source} does not state what {name} reserves or provisions, so it is not counted"
-    return f"{what}; write the figure{remedy}"
+    return f"{what}; write the figure{advice}"
 
 
 def _gap(member: Member, name: str, what: str) -> Finding:
