@@ -190,7 +190,9 @@ def findings(pools: Iterable[Pool]) -> Iterator[Finding]:
         if pool.is_exceeded:
             yield from _too_much(pool)
         elif pool.is_judged and not pool.account.holds(pool.at_most):
-            yield _uncertain(max(pool.members, key=lambda member: member.case.at_most))
+            member = max(pool.members, key=lambda member: member.case.at_most)
+            what = f"the functions may reserve up to {member.case.at_most:,}, because not all conditions could be"
+            yield finding(member.stack, NOT_PROVEN, member.largest, f"{what} examined; simplify the conditions")
         if pool.is_judged:
             yield from (gap for member in pool.members for gap in _gaps(member))
         yield from _apply_order(pool)
@@ -251,12 +253,6 @@ def _apply_order(pool: Pool) -> Iterator[Finding]:
             "with -target for what is lowered or destroyed"
         )
         yield finding(changing[0], APPLY_ORDER, (), message)
-
-
-def _uncertain(member: Member) -> Finding:
-    """Return the finding that a stack may reserve more than was found, because the search stopped early."""
-    what = f"the functions may reserve up to {member.case.at_most:,}, because not all conditions could be examined"
-    return finding(member.stack, NOT_PROVEN, member.largest, f"{what}; simplify the conditions")
 
 
 def _gaps(member: Member) -> Iterator[Finding]:

@@ -197,10 +197,8 @@ def invalid_figure(template: Template, name: str) -> str | None:
 
 def _worst_case(variant: Variant) -> WorstCase:
     by_function = {function: _figures(variant.template, function) for function in functions(variant.template)}
-    decisions = []
-    for figures_ in chain.from_iterable(by_function.values()):
-        if choices := added(figures_):
-            decisions.append([LEFT_OUT, *choices])
+    choices = [added(figures_) for figures_ in chain.from_iterable(by_function.values())]
+    decisions = [[LEFT_OUT, *figures_] for figures_ in choices if figures_]
     combination = heaviest(variant.space, decisions)
     chosen = [choice.figure for choice in combination.choices if choice.figure] if combination else []
     shares = [Share(str(figure.location[1]), figure.known() or 0, figure.location) for figure in chosen]
