@@ -1,4 +1,4 @@
-"""Split policy documents into grants, the smallest parts of statements, and decide which grant covers which.
+"""Split policy documents into grants, the smallest parts of statements, and decide which scope covers which.
 
 A statement with two actions on two resources is four grants, so neither order nor how statements are split matters.
 NotAction, NotResource and NotPrincipal are not split: "all but A and B" is not "all but A" together with "all but B".
