@@ -1,4 +1,4 @@
-"""Checks of SMS delivery: Region, enrolment, sandbox, origination identity, spend limit and delivery log.
+"""Checks of SMS delivery: Region, enrolment, sandbox, origination identity, spend limit, cost and delivery log.
 
 SNS sends SMS through AWS End User Messaging SMS. If one of these is missing, SNS accepts a message and drops it later:
 the stack records the alert as sent, and nobody receives it.
@@ -236,8 +236,8 @@ def _admits_sns(deployment: Deployment, identity: _Identity) -> bool:
 def policy_admits_sns(policy: str, account_id: str) -> bool:
     """Return whether a resource policy lets SNS send messages on behalf of the account.
 
-    Of the conditions, only aws:SourceAccount is evaluated. An Allow with other conditions counts, a Deny with others
-    does not. Raises Unavailable if the policy is not JSON.
+    Of the conditions, only aws:SourceAccount is evaluated. Others are assumed to hold in an Allow and not in a Deny.
+    Raises Unavailable if the policy is not JSON.
     """
     try:
         statements = json.loads(policy).get("Statement", [])

@@ -1,6 +1,7 @@
 """Size one function of any stack by how it is invoked, without an environment.
 
-Rates are those of the busiest minutes. A duration is the mean of the CloudWatch metric Duration, cold starts included.
+Rates are those of the busiest minutes. A duration is a mean, such as that of the CloudWatch metric Duration. The metric
+leaves out initialisation, so add cold starts where they matter.
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ def size_synchronous(
 ) -> FunctionSizing:
     """Size a function whose caller waits for the answer, such as one behind an API: a throttled request is lost.
 
-    `burst` is the mean number of requests that arrive at once. `p95_duration_s` is the spread of a lognormal duration;
-    without it the duration is exponential. Raises ValueError for a value that makes no sense.
+    `burst` is the mean number of requests that arrive at once. With `p95_duration_s`, the 95th percentile, the
+    duration is lognormal, without it exponential. Raises ValueError for a value that makes no sense.
     """
     target = throttle_probability
     inputs = {"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s, "burst": burst}
@@ -130,8 +131,8 @@ def size_asynchronous(
 ) -> FunctionSizing:
     """Size a function that SNS, EventBridge, S3 or another service invokes: an event that finds no unit is tried again.
 
-    `burst` is the mean number of events that arrive at once. `p95_duration_s` is the spread of a lognormal duration;
-    without it the duration is exponential. Raises ValueError for a value that makes no sense.
+    `burst` is the mean number of events that arrive at once. With `p95_duration_s`, the 95th percentile, the
+    duration is lognormal, without it exponential. Raises ValueError for a value that makes no sense.
     """
     target = wait_probability
     inputs = {"arrival_rate_per_s": rate_per_s, "mean_duration_s": duration_s, "burst": burst}

@@ -29,7 +29,6 @@ from generator.capacity.functions import (
     Model,
     reader_of_stream,
     running,
-    size_schedule,
     sized,
     why_units,
 )
@@ -208,22 +207,23 @@ def webhook_loss(environment: Environment, units: int) -> float:
 def _webhooks_throttled(environment: Environment, units: int) -> tuple[float, float]:
     """Return the share throttled at the peak, and the usage plan's part of it if that alone misses the target, else 0.
 
-    With fewer units than a tenth of the peak rate, the usage plan refuses what Lambda does not admit. The plan and
-    Lambda refuse the same webhooks of a burst: those that exceed the units. A plan with a burst of N at a rate r admits
-    as much as N units that are in use for N / r each.
+    The part is always 0 for bursts, because the plan and Lambda refuse the same webhooks: those that exceed the units.
+
+    Lambda admits ten requests a second for each unit. If the peak rate is higher, the plan refuses the excess. A plan
+    with a burst of N at a rate r admits as much as N units that are in use for N / r each.
     """
     plan = usage_plan(environment, units)
     by_plan = plan_rejection(environment, plan)
     if by_plan <= environment.targets.webhook_throttle_probability:
         return webhook_loss(environment, units), 0.0
     if environment.traffic.webhooks_per_burst > 1:
-        return webhook_loss(_lasting(environment, units / plan.rate_per_s), units), 0.0
+        return webhook_loss(_with_runs_of_at_least(environment, units / plan.rate_per_s), units), 0.0
     traffic = environment.traffic._replace(peak_factor=environment.traffic.peak_factor * (1 - by_plan))
     admitted = environment._replace(traffic=traffic)
     return by_plan + (1 - by_plan) * webhook_loss(admitted, units), by_plan
 
 
-def _lasting(environment: Environment, least_s: float) -> Environment:
+def _with_runs_of_at_least(environment: Environment, least_s: float) -> Environment:
     """Return the environment with at least this mean duration of ProcessWebhook."""
     function = environment.functions.process_webhook
     factor = max(1.0, 1000 * least_s / function.mean_duration_ms)
@@ -245,7 +245,7 @@ def _as_stated(environment: Environment, function: FunctionSizing) -> FunctionSi
 
 
 def _process_webhook(environment: Environment) -> FunctionSizing:
-    """Enough units for the load, for Lambda's request rate limit, and for the usage plan, which follows the units."""
+    """Return enough units for the load, for Lambda's limit on requests, and for the plan that follows the units."""
     rate_per_s, burst = environment.peak_rate_per_s, environment.traffic.webhooks_per_burst
     duration_s = arrivals.webhook_duration_s(environment)
     target = environment.targets.webhook_throttle_probability
@@ -299,7 +299,7 @@ def _check_alerts(environment: Environment) -> FunctionSizing:
 
 
 def _send_notification(environment: Environment, factor: int) -> FunctionSizing:
-    """The cluster model at this rate, and at the lower rates that have fewer lanes and therefore larger batches."""
+    """Return the units that the cluster model needs at this rate, and at lower rates with fewer lanes."""
     target = environment.targets.notification_wait_probability
     found = arrivals.alert_clusters(environment, factor)
     others = [arrivals.alert_clusters(*slower) for slower in _highest_with_fewer_lanes(environment, factor)]
@@ -319,10 +319,12 @@ def _send_notification(environment: Environment, factor: int) -> FunctionSizing:
 
 
 def _cleanup_history(environment: Environment) -> FunctionSizing:
-    """Runs end long before the next one: they overlap only if one is delivered twice or late."""
-    duration_s = environment.functions.cleanup_history.mean_duration_ms / 1000
-    hourly = size_schedule(CLEANUP_HISTORY, interval_s=3600, timeout_s=duration_s)
-    return hourly._replace(reason="one run an hour, plus one for a duplicate or late delivery")
+    """Return one unit, and one for a second delivery: a run ends long before the next one starts."""
+    mean_duration_s = environment.functions.cleanup_history.mean_duration_ms / 1000
+    inputs = {"arrival_rate_per_s": 1 / 3600, "mean_duration_s": mean_duration_s}
+    return sized(
+        CLEANUP_HISTORY, 2, Model.OVERLAP, inputs, "one run an hour, plus one for a duplicate or late delivery"
+    )
 
 
 def tolerated_by_chance(mean: float) -> int:

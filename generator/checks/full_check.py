@@ -39,10 +39,10 @@ def check(request: Request, folder: Path = Path()) -> Report:
     Raises UnreadableTemplate for files that are no templates, UnusableLinter if cfn-lint cannot work as configured, and
     DisputedAccount if templates that are checked together state different accounts.
     """
-    request = request._replace(folders=quota_check.different(request.folders))
+    request = request._replace(folders=quota_check.each_once(request.folders))
     committed = quota_check.committed_templates(request, folder)
     paths = [path for _, path in committed]
-    named = quota_check.different(request.files, paths)
+    named = quota_check.each_once(request.files, paths)
     terraform_plans = [path for path in named if plan_files.text_at(path) is not None]
     files = [path for path in named if path not in terraform_plans]
     sources = _sources(request, paths, files, terraform_plans)

@@ -67,9 +67,9 @@ class Report(NamedTuple):
     findings: list[Finding]
     rules: Mapping[str, Rule] = {}
     subjects: Mapping[Path, bool] = {}
-    """The files and folders that belong to no environment, each with whether more than its quota can be checked.
+    """The files and folders that belong to no environment, each with whether more than its quota was checked.
 
-    For Terraform plans, and folders without a template, it cannot.
+    Of Terraform plans, and folders without a template, only the quota can be checked.
     """
     pools: Sequence[Pool] = ()
     """The accounts and Regions to which the stacks go; not those of environments, unless all are checked together."""
@@ -118,20 +118,21 @@ def check(request: Request, folder: Path = Path()) -> Report:
     Raises UnreadableTemplate with every fault, and DisputedAccount if templates that are checked together state
     different accounts.
     """
-    request = request._replace(folders=different(request.folders))
+    request = request._replace(folders=each_once(request.folders))
     rules = {rule.id: rule for rule in (*(ENVIRONMENT_RULES if request.judged else ()), *RULES)}
     require_known(request.ignored, rules)
     committed = committed_templates(request, folder)
-    files = different(request.files, (path for _, path in committed))
+    files = each_once(request.files, (path for _, path in committed))
+    # Without cfn-lint, its settings switch no rule off.
     all_rules: dict[str, Any] = {"ignored": (), "ignoring": {}}
     environments = [source.with_settings(**all_rules) for source in environment_sources(request, committed, read_file)]
     others = [source.with_settings(**all_rules) for source in read_all([*files, *request.folders], request.region)]
-    judged, findings = judge(request, environments, others, folder)
+    pools_, findings = judge(request, environments, others, folder)
     findings += other_findings([*environments, *others])
     for plan in request.judged:
         findings += environment_quota(plan, folder / f"{plan.name}.json")
     kept = request.kept(without_repeats(findings, request.judged, folder))
-    return Report(kept, rules, dict.fromkeys((*files, *request.folders), False), judged)
+    return Report(kept, rules, dict.fromkeys((*files, *request.folders), False), pools_)
 
 
 def require_known(
@@ -170,9 +171,9 @@ def _other_findings(stack: Stack) -> Iterator[Finding]:
 
 
 def _in_one_region(sources: Iterable[Source]) -> list[Stack]:
-    """Return all stacks, with single templates in the same Region: one that any of the stacks names.
+    """Return all stacks, with all single templates in one Region, so that they count together.
 
-    If a template names none, it may be any Region.
+    It is any of the Regions that stacks name, or any at all if a template names none.
     """
     stacks = [(stack, not source.is_folder and stack.has_settings) for source in sources for stack in source.stacks]
     files = [stack for stack, is_file in stacks if is_file]
@@ -250,7 +251,7 @@ def _neighbours(request: Request, counted: Iterable[Source], folder: Path) -> in
     return sum(plan.sizing.total_reserved for plan in others)
 
 
-def different(paths: Iterable[Path], committed: Iterable[Path] = ()) -> list[Path]:
+def each_once(paths: Iterable[Path], committed: Iterable[Path] = ()) -> list[Path]:
     """Return the paths, each once however it is written, without those that belong to environments."""
     known = {os.path.realpath(path) for path in committed}
     by_real_path = {os.path.realpath(path): path for path in reversed(list(paths))}

@@ -38,7 +38,7 @@ RESOURCES = re.compile(r"""(?:^|[{,])[ \t]*(["']?)Resources\1[ \t]*:""", re.MULT
 _ENVIRONMENT = re.compile(r"aws://([^/]*)/([^/]*)")
 
 _UNKNOWN = ("unknown-account", "unknown-region")
-
+"""What CDK writes for an account and a Region that it does not know."""
 
 SERVERLESS = ("serverless.yml", "serverless.yaml", "serverless.json")
 
@@ -58,9 +58,9 @@ class Stack(NamedTuple):
     reserved_now: int = 0
     """Its present reservations, as far as the file states them. Those of the account include them."""
     has_settings: bool = False
-    """Whether .cfnlintrc can state its parameters."""
+    """Whether it is a CloudFormation template, whose parameters .cfnlintrc can state."""
     is_plan: bool = False
-    """Whether the template stands for a part of a Terraform plan."""
+    """Whether it is the own resources of a Terraform plan, and not a CloudFormation stack that the plan deploys."""
     reserved_during_apply: int = 0
     """Reservations that may exist in addition while a plan is applied."""
 
@@ -99,14 +99,14 @@ class Source(NamedTuple):
 
 
 def read_file(path: Path, region: str = ANY) -> Source:
-    """Return the stack of a template, in a Region unless the template names others, or the stacks of a Terraform plan.
+    """Return the stack of a template, or the stacks of a Terraform plan. `region` is for a template that names none.
 
     A template with a syntax error is unread, as for cfn-lint. Raises UnreadableTemplate for any other file.
     """
     if plan := _read_plan(path):
         return plan
     folder = Folder(project_of(path))
-    if fault := source_of_template(path):
+    if fault := fault_of_tool_input(path):
         raise UnreadableTemplate([fault])
     text = reading.text_of(path)
     try:
@@ -131,6 +131,7 @@ def read_folder(path: Path, region: str = ANY) -> Source:
         remedy = "name the folder that has the templates, such as cdk.out or .aws-sam/build"
         raise UnreadableTemplate([Fault(str(path), "no CloudFormation template in this folder", remedy)])
     nested = walk.folder.nested
+    # A template that nests the one it is nested in is still a stack of its own.
     inside = {
         real_path
         for root, files in nested.items()
@@ -203,7 +204,7 @@ def unreadable(paths: Iterable[Path]) -> list[Fault]:
     """Return a fault for each file that cannot be read as text, or is larger than any template."""
     faults: list[Fault] = []
     for path in paths:
-        if fault := source_of_template(path):
+        if fault := fault_of_tool_input(path):
             faults.append(fault)
             continue
         try:
@@ -223,7 +224,7 @@ def unreadable(paths: Iterable[Path]) -> list[Fault]:
     return faults
 
 
-def source_of_template(path: Path) -> Fault | None:
+def fault_of_tool_input(path: Path) -> Fault | None:
     """Return a fault if another tool makes templates from the file, with the command that makes them."""
     if path.name in SERVERLESS:
         what = "a service of the Serverless Framework, not a template"
@@ -300,11 +301,12 @@ class _Walk:
     def _leads_out(self, folder: Path) -> bool:
         """Return whether a folder is a link to one that the walk does not reach."""
         place = os.path.relpath(os.path.realpath(folder), os.path.realpath(self.folder.path))
+        # A name that starts with "." is also "..": outside of the folder.
         return folder.is_symlink() and any(part.startswith(".") or part in SKIPPED for part in Path(place).parts)
 
     def _take(self, file: Path) -> None:
         """Add a file that is a template, and note one that may be a template but cannot be read."""
-        if file.name in SERVERLESS and (fault := source_of_template(file)):
+        if file.name in SERVERLESS and (fault := fault_of_tool_input(file)):
             self._note(file, f"{fault.what}; {fault.remedy}")
             return
         text, is_manifest = "", file.name == MANIFEST
@@ -329,7 +331,7 @@ class _Walk:
                 self._note(file, str(error))
 
     def _take_plan(self, file: Path) -> None:
-        self.folder.text(file)
+        self.folder.text(file)  # Raises NotRead for a file outside the folder.
         try:
             plan = _read_plan(file) or Source()
         except UnreadableTemplate as error:

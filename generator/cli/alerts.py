@@ -165,7 +165,7 @@ def show(user: str, alert: str, show_phone_numbers: bool, format_: str, **access
 @options.output_format("text", "json")
 @options.of_stack
 def list_(
-    user: str | None, state: State | None, limit: int, show_phone_numbers: bool, format_: str, **access: Any
+    user: str | None, state: str | None, limit: int, show_phone_numbers: bool, format_: str, **access: Any
 ) -> None:
     """List alerts with their states. Without --user, this reads the whole table, which AWS bills."""
     with _table(access) as table:

@@ -17,7 +17,7 @@ from generator.simulation.replication import Measurements
 from generator.simulation.statistics import Estimate, TargetVerdict, decide, estimate_mean, estimate_share, is_settled
 
 MIN_FULL_PERIODS = 30
-"""Periods without a free execution from which their mean weight is known well enough."""
+"""Fewest periods without a free execution that give a reliable mean weight."""
 
 
 class Cause(StrEnum):
@@ -129,6 +129,7 @@ def _webhooks(task: Task, runs: Sequence[Measurements]) -> Iterator[Target]:
             count + counts["first_expected"] - counts["first_throttled"]
             for count, counts in zip(lost, gateways, strict=True)
         ]
+        # The expected part of the losses varies by expected / periods of what counts vary by, the rest as counts do.
         weight = 1 - (1 - expected / periods) * expected / fsum(lost)
     offered = [counts["offered"] for counts in gateways]
     measured = estimate_share(lost, offered, weight)
@@ -146,7 +147,7 @@ def _gateway_costs(task: Task, runs: Sequence[Measurements]) -> Iterator[tuple[f
     yield fsum(run.gateway["answered_too_late"] for run in runs), Bottleneck(late, Cause.LATE_ANSWER, entry)
     reserved, causes = task.topology.functions[entry].reserved_concurrency, {}
     for one in task.topology.throttles:
-        follows = one.burst == reserved is not None
+        follows = reserved is not None and one.burst == reserved
         causes[f"{one.logical_id}'s {RATE_AND_BURST}"] = Cause.FOLLOWING_PLAN if follows else Cause.PLAN
         causes[f"{one.logical_id}'s quota"] = Cause.QUOTA
     for key in runs[0].gateway:

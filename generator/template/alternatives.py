@@ -73,11 +73,11 @@ class Figure(NamedTuple):
 def stated_figures(template: Template, logical_id: str, *keys: str) -> list[Figure]:
     """Return every number that a property may have, the largest first, then the reasons why it may have none.
 
-    `keys` lead to the property. A parameter that is the number itself has its default. Conditions, and parameters that
-    select from mappings, have every value that can be deployed.
+    `keys` lead to the property. A property that is a parameter alone has the parameter's default. Conditions, and
+    parameters that select from mappings, have every value that can be deployed.
     """
     numbers = [_figure(alternative) for alternative in alternatives(template, logical_id, *keys)]
-    return sorted(numbers, key=lambda figure: 1 if (number := figure.known()) is None else -number)
+    return sorted(numbers, key=lambda figure: (figure.known() is None, -(figure.known() or 0)))
 
 
 def alternatives(template: Template, logical_id: str, *keys: str) -> list[Alternative]:
@@ -156,7 +156,7 @@ def _inside(alternative: Alternative, key: str) -> Alternative:
 
 
 class _Undecided(Exception):
-    """A value depends on facts that its case leaves open. One of the options applies, or nothing can be deployed."""
+    """A value depends on facts that its case leaves open: one of the options holds. Without options, AWS refuses it."""
 
     def __init__(self, options: Sequence[Guard] = ()) -> None:
         self.options = options
@@ -169,7 +169,7 @@ class _Cases(Evaluator):
         super().__init__(template)
         self._to_try, self._guard = to_try, ALWAYS
         self._is_found: dict[int, bool] = {}
-        """By the identity of an Fn::FindInMap's arguments, whether some deployment finds an entry."""
+        """Whether any deployment finds an entry, by the identity of the arguments, which outlive this object."""
 
     def of(self, value: Json, guard: Guard) -> Iterator[tuple[Json, Guard]]:
         """Yield what a value is in each case within a guard, with the case's own guard; UNKNOWN if there is no case."""
@@ -189,7 +189,7 @@ class _Cases(Evaluator):
             is_refused = False
             yield Missing.ABSENT if resolved == NO_VALUE else resolved, self._guard
         if waiting or is_refused:
-            yield Missing.UNKNOWN, ALWAYS if waiting else guard
+            yield Missing.UNKNOWN, (ALWAYS if waiting else guard)
 
     def _resolved(self, value: Json) -> Json:
         if not isinstance(value, list):
@@ -268,7 +268,7 @@ class _Cases(Evaluator):
         name = plain_reference(key)
         if name is not None and key != NO_VALUE and self._is_variable(name):
             return rows.get(str(self._parameter(name, rows, has_others=True)))
-        to_try, self._to_try = self._to_try, ParameterValues.ANY
+        to_try, self._to_try = self._to_try, ParameterValues.ANY  # Each entry counts, whatever the default selects.
         try:
             literal = literal_text(self._item(key))
         finally:

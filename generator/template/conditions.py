@@ -49,7 +49,7 @@ class Other(NamedTuple):
 
 
 NOTHING = Other(-1)
-"""The result of Fn::FindInMap for keys that a mapping does not have. It is equal to no other value."""
+"""The result of Fn::FindInMap for keys that a mapping does not have. It equals nothing, not even itself."""
 
 Value = str | bool | Other
 Assignment = dict[str, Value]
@@ -175,7 +175,7 @@ class DeploymentSpace:
         return outcome
 
     def undecided(self, formula: Formula, assignment: Assignment, known: Truths) -> str:
-        """Return a variable without a value that a formula depends on whose truth is not known."""
+        """Return a variable without a value of a formula that is not decided yet."""
         while formula.comparison is None:
             formula = next(part for part in formula.parts if self.truth(part, assignment, known) is None)
         free = (name for name in formula.comparison.variables if name not in assignment)
@@ -186,8 +186,8 @@ class DeploymentSpace:
             if name not in assignment:
                 return None
         left_name, right_name = comparison.names
-        left = self._assigned(comparison.left, assignment) if left_name is None else assignment[left_name]
-        right = self._assigned(comparison.right, assignment) if right_name is None else assignment[right_name]
+        left = self._value_under(comparison.left, assignment) if left_name is None else assignment[left_name]
+        right = self._value_under(comparison.right, assignment) if right_name is None else assignment[right_name]
         if isinstance(left, str) and isinstance(right, str):
             return bool(left == right)
         if left == NOTHING or right == NOTHING:
@@ -199,7 +199,7 @@ class DeploymentSpace:
         either = assignment.get(comparison.either)
         return either if isinstance(either, bool) else None
 
-    def _assigned(self, value: Json, assignment: Assignment) -> Json:
+    def _value_under(self, value: Json, assignment: Assignment) -> Json:
         """Return an expression's value under an assignment: a text, Other, or anything else if it is not known."""
         if isinstance(value, str):
             return value
@@ -211,10 +211,10 @@ class DeploymentSpace:
                     return split_commas(parameter)
                 return parameter
             if function == "Fn::Sub" and (parts := parts_of(content)) is not None:
-                values = [self._assigned(part, assignment) for part in parts]
+                values = [self._value_under(part, assignment) for part in parts]
                 return NOTHING if NOTHING in values else concatenation(values)
             if isinstance(content, list):
-                arguments = [self._assigned(argument, assignment) for argument in content]
+                arguments = [self._value_under(argument, assignment) for argument in content]
                 if NOTHING in arguments[:3] or any(isinstance(each, list) and NOTHING in each for each in arguments):
                     return NOTHING
                 reduced = reduce(function, arguments, self._template.mappings)
@@ -223,7 +223,7 @@ class DeploymentSpace:
                     reduced = as_mapping(arguments[-1]).get("DefaultValue", NOTHING)
                 return literal_text(reduced) if literal_text(reduced) is not None else reduced
         if isinstance(value, list):
-            return [self._assigned(item, assignment) for item in value]
+            return [self._value_under(item, assignment) for item in value]
         literal = literal_text(value)
         return value if literal is None else literal
 
@@ -284,15 +284,16 @@ class DeploymentSpace:
         key = _key([left, right])
         if key not in self._compared:
             variables_ = tuple(name for name in dict.fromkeys(parameters_in(left, right)) if self._is_variable(name))
-            is_open = not any([self._note_literals(left, right), self._note_literals(right, left)])
+            left_is_closed, right_is_closed = self._note_literals(left, right), self._note_literals(right, left)
             names = self._plain(left), self._plain(right)
+            is_open = not (left_is_closed or right_is_closed)
             comparison = Comparison(left, right, names, variables_, key, is_open)
             self._compared[key] = Formula("comparison", comparison=comparison)
         return self._compared[key]
 
     def _folded(self, value: Json) -> Json:
         """Return the text of an expression that depends on no parameter, or the expression."""
-        text = None if any(map(self._is_variable, parameters_in(value))) else self._assigned(value, {})
+        text = None if any(map(self._is_variable, parameters_in(value))) else self._value_under(value, {})
         return text if isinstance(text, str) else value
 
     def _is_variable(self, name: str) -> bool:
@@ -322,7 +323,7 @@ class DeploymentSpace:
                 self._literals[inner].add(default)
         if texts is None or self._texts(side) is not None:
             return texts is not None
-        solved = [self._solve(side, text) for text in texts]
+        solved = [self._solve(side, text) for text in texts]  # Each notes its values, so none is left out.
         return all(solved)
 
     def _plain(self, value: Json) -> str | None:
@@ -353,6 +354,7 @@ class DeploymentSpace:
         if not all(isinstance(part, str) or self._is_text(name) for part, name in zip(parts, names, strict=True)):
             return False
         choices = [(part,) if name is None else self._allowed(name) for part, name in zip(parts, names, strict=True)]
+        # First the places where each part can begin, then, from the end, those from which the text can be completed.
         starts: list[Collection[int]] = [[0]]
         for texts in choices:
             starts.append({end for _, end in _spans(text, starts[-1], range(len(text) + 1), texts)})

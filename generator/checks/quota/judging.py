@@ -9,7 +9,7 @@ from generator.capacity.quota import AccountQuota
 from generator.checks.findings import Rule
 from generator.checks.quota import messages, mismatches
 from generator.checks.quota.messages import SUM_RULE
-from generator.checks.quota.mismatches import Find, Mismatch
+from generator.checks.quota.mismatches import Finder, Mismatch
 from generator.checks.quota.variants import Variant
 from generator.checks.quota.worst_case import worst_case
 from generator.template.alternatives import Location
@@ -31,7 +31,7 @@ RULES = {
 }
 """The rules about single stacks."""
 
-_JUDGES: dict[str, tuple[Find, Callable[[Mismatch], str]]] = {
+_JUDGES: dict[str, tuple[Finder, Callable[[Mismatch], str]]] = {
     "E9802": (mismatches.excess, messages.of_excess),
     "W9803": (mismatches.surplus, messages.of_surplus),
     "W9804": (mismatches.switched_off, messages.of_zero),

@@ -49,9 +49,9 @@ STREAM_KINDS = (EVENT_SOURCE_MAPPING, "Kinesis", "DynamoDB")
 QUEUE_KINDS = (EVENT_SOURCE_MAPPING, "SQS")
 
 MAX_TRIED = 20
-"""Event sources of one function of which each is tried: as the one that exists, or whose queue loses messages."""
+"""Event sources of one function to try in turn: as the one that exists, or as the one whose queue loses messages."""
 
-MAXIMUM = ("ScalingConfig", "MaximumConcurrency")
+SQS_MAXIMUM = ("ScalingConfig", "MaximumConcurrency")
 
 REDRIVE = ("RedrivePolicy", "maxReceiveCount")
 
@@ -81,10 +81,11 @@ class Mismatch(NamedTuple):
 _Found = tuple[Mismatch, list[tuple[Figure, int]]]
 """A mismatch with the figures beside the reservation, each with the absolute value of its weight."""
 
-Find = Callable[..., Iterable[Mismatch]]
+Finder = Callable[..., Iterable[Mismatch]]
+"""Called with a variant, the id of a function and the settings of a rule."""
 
 
-def mismatches(find: Find, variants: Iterable[Variant], **settings: int) -> list[Mismatch]:
+def mismatches(find: Finder, variants: Iterable[Variant], **settings: int) -> list[Mismatch]:
     """Return the worst of the mismatches that `find` yields for each function and source."""
     worst: dict[tuple[str, str], Mismatch] = {}
     for variant in variants:
@@ -97,7 +98,7 @@ def mismatches(find: Find, variants: Iterable[Variant], **settings: int) -> list
 
 
 def excess(variant: Variant, function: str) -> Iterator[Mismatch]:
-    """Yield the deployment in which a function has most provisioned beyond what it reserves."""
+    """Yield the deployment in which provisioned concurrency exceeds a function's reservation the most."""
     choices = [added(figures) for figures in provisions(variant.template, function)]
     provisioned = [[LEFT_OUT, *figures] for figures in choices if figures]
     reserved = deducted(reservations(variant.template, function)) if provisioned else []
@@ -155,6 +156,7 @@ def throttled_pollers(variant: Variant, function: str) -> Iterator[Mismatch]:
     no template states.
     """
     template = variant.template
+    # A reservation of 0 is another finding.
     reserved = [choice for choice in deducted(reservations(template, function)) if choice.weight < 0]
     sources = function_references(template).event_sources(function) if reserved else []
     started = [_started(template, source) for source in sources]
@@ -189,7 +191,7 @@ def _source_name(location: Location) -> str:
 def _maxima(template: Template, source: EventSource) -> list[Figure]:
     """Return the maximum concurrency of a mapping, where it may read a queue for the function."""
     guards = [guard for kind, guard in source.kinds if kind in QUEUE_KINDS]
-    return within(stated_figures(template, *source.place, *MAXIMUM), guards)
+    return within(stated_figures(template, *source.place, *SQS_MAXIMUM), guards)
 
 
 def _started(template: Template, source: EventSource) -> list[Choice]:
@@ -231,7 +233,9 @@ def _pollers(template: Template, function: str, shards: int) -> list[list[Choice
 
 
 def _lanes(template: Template, source: EventSource, shards: int) -> list[Choice] | None:
-    """Return shards times parallelization factor; empty if one is not stated, None if the source is not a stream.
+    """Return shards times parallelization factor where both are known, or None if the source is not a stream.
+
+    A mapping with a condition may also be absent, which is a choice of 0.
 
     The factor is 1 unless stated. Source: Lambda Developer Guide, "Using Lambda to process records from Amazon Kinesis
     Data Streams": a factor of 2 and 100 shards make at most 200 concurrent invocations.
@@ -246,7 +250,7 @@ def _lanes(template: Template, source: EventSource, shards: int) -> list[Choice]
             lanes = count * (1 if factor.number is Missing.ABSENT else factor.known() or 0)
             both = merge(arn.guard, factor.guard, guard)
             if lanes and both is not None:
-                choices.append(Choice(-lanes, both, Figure(count, both, arn.location)))
+                choices.append(Choice(-lanes, both, Figure(lanes, both, arn.location)))
     condition = template.resources[source.place[0]].get("Condition")
     if isinstance(condition, str) and not source.is_sam:
         choices.append(Choice(0, when(condition, holds=False), None))

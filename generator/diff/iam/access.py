@@ -55,9 +55,10 @@ def accesses(old: Template, new: Template, coverage: Coverage) -> list[Access]:
     for holder, kind in dict.fromkeys([*after, *before]):
         had, has = before.get((holder, kind), []), after.get((holder, kind), [])
         more, less = coverage.uncovered(has, had), coverage.uncovered(had, has)
-        if holder in new.resources or holder not in old.resources:
+        if holder in new.resources or holder not in old.resources:  # The denials of a removed role deny nobody.
             condition = str(new.resources.get(holder, {}).get("Condition"))
             unread = [grant for grant in less if grant.is_unread]
+            # A policy that stays under the holder's own condition still denies whenever the holder exists.
             for grant in coverage.uncovered(unread, [grant.without(condition) for grant in has]):
                 if not _only_allows(grant, before):
                     less[replace(grant, effect="Deny")] = Certainty.POSSIBLE
@@ -124,13 +125,11 @@ class Coverage:
         }
 
     def _is_certain(self, grant: Grant, index: _Index) -> bool:
-        return (
-            grant.certainty == Certainty.CERTAIN
-            and all(
-                worst(self._differences(grant, other)) == Certainty.CERTAIN for other in self._candidates(grant, index)
-            )
-            and self._steps_left >= 0
+        others = self._candidates(grant, index)
+        is_certain = grant.certainty == Certainty.CERTAIN and all(
+            worst(self._differences(grant, other)) == Certainty.CERTAIN for other in others
         )
+        return is_certain and self._steps_left >= 0  # Without steps, some candidates were left out.
 
     def _is_covered(self, grant: Grant, index: _Index) -> bool:
         covering: list[Guard] = []
@@ -182,8 +181,8 @@ class Coverage:
     def _scope_difference(self, mine: GrantScope, other: GrantScope) -> Certainty:
         """Return how certain it is that the other scope leaves out something of this one.
 
-        Names leave out something of "everything except a name", but wildcards may not. "Everything except" leaves out
-        what it excepts.
+        A list of names never covers "everything except a name"; one with wildcards may. "Everything except a name"
+        does not cover that name.
         """
         if mine.inverted == other.inverted:
             inner, outer = (other, mine) if mine.inverted else (mine, other)
