@@ -6,12 +6,24 @@ Source: AWS CloudFormation User Guide, "CloudFormation template Parameters synta
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from generator.template.intrinsics import literal_text, whole_number
 from generator.template.model import Section, is_list, is_stored
 
 GIVEN = "Given"
 """The key of a parameter's only value in a model whose parameters are pinned. That of a list is a text with commas."""
+
+MAX_PATTERN = 200
+"""Characters of an AllowedPattern. A longer one counts as matched."""
+
+MAX_BACKTRACKING = 2_000
+"""Bound on the ways to match a value against a pattern that may be tried. With more, the value counts as matched."""
+
+_ATOM = r"(?:[\w \-:/@,=<>#%&;!~'\".^$|]|\\[dwsDWS.\-_/:\\+*?]|\[(?:[^\[\]\\]|\\[dws.\-/\]])+\])"
+_QUANTIFIER = r"(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})"
+_SIMPLE = re.compile(rf"(?:{_ATOM}{_QUANTIFIER}?|\((?:\?:)?|\)\??)*")
+"""A pattern with the same meaning in Java and Python, and with no repetition of a group."""
 
 
 def accepts(parameter: Section, value: str) -> bool:
@@ -26,9 +38,9 @@ def accepts(parameter: Section, value: str) -> bool:
         return _is_between(_number(value), least, most)
     if parameter.get("Type") != "String":
         return True
-    words = _words(parameter)
+    pattern = parameter.get("AllowedPattern")
     has_length = _is_between(len(value), *(whole_number(parameter.get(key)) for key in ("MinLength", "MaxLength")))
-    return has_length and (not words or value in words)
+    return has_length and (not isinstance(pattern, str) or _is_match(pattern, value))
 
 
 def allowed_values(parameter: Section) -> tuple[str, ...] | None:
@@ -51,7 +63,7 @@ def allowed_values(parameter: Section) -> tuple[str, ...] | None:
 def _words(parameter: Section) -> tuple[str, ...]:
     """Return the values that an AllowedPattern lists, such as ^(dev|prod)$, and the default; empty for another one."""
     pattern = parameter.get("AllowedPattern")
-    if not isinstance(pattern, str) or parameter.get("Type") != "String":
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN or parameter.get("Type") != "String":
         return ()
     listed = re.fullmatch(r"\^?\((?:\?:)?([\w-]+(?:\|[\w-]+)*)\)\$?|([\w-]+(?:\|[\w-]+)*)", pattern, re.ASCII)
     default = literal_text(parameter.get("Default"))
@@ -68,3 +80,18 @@ def _number(text: str | None) -> float | None:
         return None if text is None else float(text)
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=4096)
+def _is_match(pattern: str, value: str) -> bool:
+    if len(pattern) > MAX_PATTERN:
+        return True
+    repetitions = len(re.findall(r"[*+?]|\{\d+,", pattern.replace("(?:", "(")))
+    alternatives = pattern.count("|") if "(" in pattern else 0
+    is_quick = (len(value) + 1) ** min(repetitions, 20) * 2 ** min(alternatives, 20) <= MAX_BACKTRACKING
+    if not is_quick or not _SIMPLE.fullmatch(pattern):
+        return True
+    try:
+        return re.fullmatch(pattern, value, re.ASCII) is not None
+    except re.error:
+        return True

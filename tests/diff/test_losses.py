@@ -109,7 +109,7 @@ def test_a_retention_policy_that_is_dropped_needs_a_decision(kind: str) -> None:
 DENY = "!If [IsKept, {Effect: Deny, Action: '*', Resource: a}, !Ref AWS::NoValue]"
 
 
-@pytest.mark.parametrize("constraint", ["AllowedValues: ['false']", "AllowedPattern: false|f", "MinLength: 5"])
+@pytest.mark.parametrize("constraint", ["AllowedValues: ['false']", "AllowedPattern: f.*", "MinLength: 5"])
 @pytest.mark.parametrize(
     ("resource", "old", "new"),
     [
