@@ -10,7 +10,6 @@ from generator.aws import MIN_RECEIVES, STARTING_POLLERS
 from generator.checks.quota.functions import (
     EVENT_SOURCE_MAPPING,
     LEFT_OUT,
-    RESERVED,
     EventSource,
     added,
     deducted,
@@ -102,7 +101,7 @@ def excess(variant: Variant, function: str) -> Iterator[Mismatch]:
     choices = [added(figures) for figures in provisions(variant.template, function)]
     provisioned = [[LEFT_OUT, *figures] for figures in choices if figures]
     reserved = deducted(reservations(variant.template, function)) if provisioned else []
-    for mismatch, figures in _heaviest(variant, [reserved, *provisioned]):
+    for mismatch, figures in _heaviest(variant, reserved, provisioned):
         figures.sort(key=lambda chosen: (-chosen[1], str(chosen[0].location[1])))
         parts = tuple((str(figure.location[1]), number) for figure, number in figures)
         yield mismatch._replace(location=figures[0][0].location, parts=parts)
@@ -127,7 +126,7 @@ def surplus(variant: Variant, function: str, shards: int = 0) -> Iterator[Mismat
         # A function whose mappings are all absent is no stream consumer, so one of them has to exist.
         running = [choice for choice in poller if choice.figure]
         others = [other for other in pollers if other is not poller]
-        found += _heaviest(variant, [reserved, running, *others])
+        found += _heaviest(variant, reserved, [running, *others])
     if found:
         mismatch, lanes = max(found, key=lambda one: one[0].gap)
         parts = sorted((_source_name(figure.location), number) for figure, number in lanes)
@@ -143,7 +142,7 @@ def above_reservation(variant: Variant, function: str) -> Iterator[Mismatch]:
     reserved = deducted(reservations(variant.template, function))
     for source in function_references(variant.template).event_sources(function) if reserved else ():
         maxima = added(_maxima(variant.template, source))
-        for mismatch, ((maximum, _),) in _heaviest(variant, [maxima, reserved]):
+        for mismatch, ((maximum, _),) in _heaviest(variant, reserved, [maxima]):
             yield mismatch._replace(location=maximum.location, source=_source_name(maximum.location))
 
 
@@ -158,29 +157,32 @@ def throttled_pollers(variant: Variant, function: str) -> Iterator[Mismatch]:
     template = variant.template
     # A reservation of 0 is another finding.
     reserved = [choice for choice in deducted(reservations(template, function)) if choice.weight < 0]
-    sources = function_references(template).event_sources(function) if reserved else []
+    events = function_references(template).event_sources(function) if reserved else []
+    sources = [source for source in events if any(kind in QUEUE_KINDS for kind, _ in source.kinds)]
     started = [_started(template, source) for source in sources]
     for source, pollers in zip(sources[:MAX_TRIED], started, strict=False):
         counts = [figure for figure in _receive_counts(template, source) if 0 < (figure.known() or 0) < MIN_RECEIVES]
         low = [Choice(0, figure.guard, figure) for figure in counts]
         others = [[LEFT_OUT, *other] for other in started if other is not pollers]
-        for mismatch, figures in _heaviest(variant, [low, reserved, pollers, *others]):
-            for count in (figure for figure, _ in figures if REDRIVE[0] in figure.location):
+        for mismatch, figures in _heaviest(variant, reserved, [low, pollers, *others]):
+            for count in (figure for figure, _ in figures if figure in counts):
                 name, receives = _source_name(count.location), count.known() or 0
                 yield mismatch._replace(location=count.location, source=name, receives=receives)
 
 
-def _heaviest(variant: Variant, decisions: Sequence[Decision]) -> Iterator[_Found]:
-    """Yield the mismatch of the reservation in the heaviest combination, if that weighs more than 0."""
+def _heaviest(variant: Variant, reserved: Decision, others: Sequence[Decision]) -> Iterator[_Found]:
+    """Yield the mismatch of the reservation in the heaviest combination with the others, if that weighs more than 0."""
+    decisions = [reserved, *others]
     combination = heaviest(variant.space, decisions) if all(decisions) else None
     if combination is None or combination.weight <= 0:
         return
+    figures = [choice.figure for choice in reserved]
     chosen = [(choice.figure, abs(choice.weight)) for choice in combination.choices if choice.figure]
-    others = [one for one in chosen if RESERVED not in one[0].location[2:]]
-    for reserved, units in chosen:
-        if RESERVED in reserved.location[2:]:
-            location = reserved.location
-            yield Mismatch(str(location[1]), units, combination.weight, location, combination.guard), others
+    beside = [one for one in chosen if one[0] not in figures]
+    for figure, units in chosen:
+        if figure in figures:
+            location = figure.location
+            yield Mismatch(str(location[1]), units, combination.weight, location, combination.guard), beside
 
 
 def _source_name(location: Location) -> str:

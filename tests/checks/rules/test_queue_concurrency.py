@@ -66,6 +66,15 @@ TOO_MUCH: list[tuple[Any, ...]] = [
         EVENT_MAXIMUM,
         message(12, 10, name="Worker.Job"),
     ),
+    (
+        "event with the name of a property",
+        [
+            ("Resources/Worker/Type", "AWS::Serverless::Function"),
+            ("Resources/Worker/Properties/Events/ReservedConcurrentExecutions", SAM_EVENT),
+        ],
+        EVENT_MAXIMUM.replace("Job", "ReservedConcurrentExecutions"),
+        message(12, 10, name="Worker.ReservedConcurrentExecutions"),
+    ),
 ]
 
 SILENT: list[tuple[Any, ...]] = [

@@ -59,6 +59,11 @@ LOSING: list[tuple[Any, ...]] = [
         [("Resources/FromOrders/Properties/Enabled", {"Fn::If": ["IsProd", False, True]})],
         message(scenario=", when IsProd is false"),
     ),
+    (
+        "a mapping with the name of a property",
+        [("Resources/FromOrders", DELETE), ("Resources/RedrivePolicy", mapping("Orders"))],
+        message(),
+    ),
     ("not a FIFO queue", [("Resources/Orders/Properties/FifoQueue", False)], message()),
 ]
 
@@ -98,7 +103,10 @@ def test_is_silent_where_throttles_lose_nothing(findings: Any, edits: Any) -> No
     assert findings("W9808", edited(BAD, *edits)) == []
 
 
-def test_an_event_of_sam_is_a_mapping_too(findings: Any) -> None:
+@pytest.mark.parametrize("name", ["Job", "ReservedConcurrentExecutions"])
+def test_an_event_of_sam_is_a_mapping_too_behind_others(findings: Any, name: str) -> None:
+    calls = {f"Call{n}": {"Type": "Api", "Properties": {"Path": f"/{n}", "Method": "get"}} for n in range(20)}
     event = {"Type": "SQS", "Properties": {"Queue": {"Fn::GetAtt": ["Orders", "Arn"]}}}
     sam = edited(BAD, ("Resources/FromOrders", DELETE), ("Resources/Worker/Type", "AWS::Serverless::Function"))
-    assert findings("W9808", edited(sam, ("Resources/Worker/Properties/Events/Job", event))) == [(RECEIVES, message())]
+    events = ("Resources/Worker/Properties/Events", {**calls, name: event})
+    assert findings("W9808", edited(sam, events)) == [(RECEIVES, message())]

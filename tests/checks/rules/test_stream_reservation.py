@@ -279,8 +279,12 @@ SAM: dict[str, Any] = {
 EVENTS = "Resources/Counter/Properties/Events"
 
 
-def test_events_of_a_sam_function(findings: Any) -> None:
-    assert findings("W9803", SAM) == [(COUNTER, message("Counter", 7, 6, "Counter.Click 6"))]
+@pytest.mark.parametrize("name", ["Click", "ReservedConcurrentExecutions"])
+def test_events_of_a_sam_function(findings: Any, name: str) -> None:
+    event = SAM["Resources"]["Counter"]["Properties"]["Events"]["Click"]
+    assert findings("W9803", edited(SAM, (EVENTS, {name: event}))) == [
+        (COUNTER, message("Counter", 7, 6, f"Counter.{name} 6"))
+    ]
 
 
 @pytest.mark.parametrize(
