@@ -157,6 +157,10 @@ class Unavailable(Exception):
         return UnreachableAccount([Fault(where, self.reason, self.remedy)])
 
 
+class Unfinished(Unavailable):
+    """The pages of an answer did not end within PAGES_S."""
+
+
 class LiveAccount:
     """An account in one Region."""
 
@@ -209,7 +213,7 @@ class LiveAccount:
                 return dict(client.get_paginator(method).paginate(**arguments).build_full_result())
         except OutOfTime:
             what = f"{service} {operation} did not end within {PAGES_S} s"
-            raise Unavailable(what, "check the endpoint, then run this again") from None
+            raise Unfinished(what, "check the endpoint, then run this again") from None
         except exceptions.ClientError as error:
             if error.operation_name != operation:  # A call with which botocore gets credentials.
                 raise _unsent(error) from error
@@ -220,6 +224,8 @@ class LiveAccount:
         except (ResponseParserError, KeyError) as error:  # botocore looks for the elements of its answer in any XML.
             what = f"{service} {operation} got an answer that is not from AWS"
             raise Unavailable(what, _CORRECT_ENDPOINT) from error
+        except exceptions.PaginationError as error:
+            raise Unavailable(f"{service} {operation} answers with the same page again", _CORRECT_ENDPOINT) from error
         except (exceptions.BotoCoreError, OSError) as error:
             raise _unsent(error) from error
         except ValueError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from generator import aws
-from generator.account.connection import document, statement
+from generator.account.connection import Unavailable, Unfinished, document, statement
 from generator.account.live_stack import LiveStack, find_stack
 from generator.capacity.sizing import CHECK_ALERTS, PROCESS_WEBHOOK, SEND_NOTIFICATION, SETTINGS
 from generator.errors import Fault, UnreadableMetrics
@@ -169,7 +169,10 @@ def live(wanted: Sequence[Metric], stack: LiveStack, days: int) -> dict[str, Poi
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     queries = request(wanted, {logical_id: stack.physical_id(logical_id) for logical_id in SETTINGS})
     question = {"MetricDataQueries": queries, "StartTime": end - timedelta(days=days), "EndTime": end}
-    answer = stack.account.request("cloudwatch", "GetMetricData", all_pages=True, **question)
+    try:
+        answer = stack.account.request("cloudwatch", "GetMetricData", all_pages=True, **question)
+    except Unfinished as error:
+        raise Unavailable(error.reason, "ask for fewer --days, or check the endpoint") from error
     return from_answer(wanted, answer, f"the metrics of {stack.name}")
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.stub import Stubber
 
-from generator.account import metrics
+from generator.account import connection, metrics
 from generator.account.calibration import (
     AGES,
     ITERATOR_AGE,
@@ -20,8 +21,10 @@ from generator.account.calibration import (
     Measurement,
     calibrate,
 )
+from generator.account.connection import Unavailable
+from generator.account.live_stack import LiveStack
 from generator.account.metrics import HOUR_S, MINUTE_S
-from generator.capacity.sizing import SEND_NOTIFICATION, size
+from generator.capacity.sizing import SEND_NOTIFICATION, SETTINGS, size
 from generator.config.files import read
 from generator.errors import UnreadableMetrics
 
@@ -180,3 +183,37 @@ def test_a_query_that_still_runs_is_refused(tmp_path: Path) -> None:
     file.write_text(json.dumps({"results": [], "status": "Running"}))
     with pytest.raises(UnreadableMetrics, match="the query has the status Running; wait until it is Complete"):
         metrics.read_reports(file)
+
+
+def page(*minutes: int, token: str | None = None, status: str = "Complete") -> dict[str, Any]:
+    points = {"Timestamps": [60 * minute for minute in minutes], "Values": [1.0] * len(minutes)}
+    found = {"MetricDataResults": [{"Id": WEBHOOKS, "StatusCode": status, **points}]}
+    return {**found, "NextToken": token} if token else found
+
+
+def read_live(*pages: dict[str, Any]) -> Mapping[str, metrics.Points]:
+    """Read the metrics of a stack for which CloudWatch answers with these pages."""
+    account = connection.emulated("us-east-1", "http://127.0.0.1:1")
+    stack = LiveStack(account, "price-alerts-prod", dict.fromkeys(SETTINGS, "name"))
+    with Stubber(account._client("cloudwatch")) as stubber:
+        for answered in pages:
+            stubber.add_response("get_metric_data", answered)
+        return metrics.live(WANTED, stack, 1)
+
+
+def test_the_pages_of_live_metrics_are_joined() -> None:
+    found = read_live(page(0, 1, token="second", status="PartialData"), page(2, 3))
+    assert found == {WEBHOOKS: {0: 1.0, 60: 1.0, 120: 1.0, 180: 1.0}}
+
+
+def test_a_page_that_comes_again_is_a_fault_of_the_endpoint() -> None:
+    with pytest.raises(Unavailable, match="cloudwatch GetMetricData answers with the same page again") as refused:
+        read_live(page(0, token="again"), page(1, token="again"), page(2, token="again"))
+    assert refused.value.remedy.startswith("correct the endpoint")
+
+
+def test_live_metrics_that_take_too_long_are_asked_for_fewer_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "PAGES_S", 1e-6)
+    with pytest.raises(Unavailable, match="GetMetricData did not end within") as refused:
+        read_live(page(0))
+    assert refused.value.remedy.startswith("ask for fewer --days")
