@@ -60,7 +60,9 @@ def _difference(old: list[str], new: list[str]) -> tuple[int, list[str]]:
     line = next((i for i, (a, b) in enumerate(zip(old, new, strict=False), start=1) if a != b), min(len(old), len(new)))
     difference = list(difflib.unified_diff(old, new, "committed", "generated", n=0, lineterm=""))
     shown = [text[:MAX_DIFF_WIDTH] for text in difference[:MAX_DIFF_LINES]]
-    return line, [*shown, "..."] if len(difference) > MAX_DIFF_LINES else shown
+    if len(difference) > MAX_DIFF_LINES:
+        shown.append("...")
+    return line, shown
 
 
 def _finding(path: Path, line: int, message: str) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from generator._format import visible
+from generator._format import as_json, visible
 from generator.checks.findings import CheckVerdict
 from generator.checks.quota.messages import DEFAULT_ACCOUNT, SUM_RULE
 from generator.checks.request import Request
@@ -171,7 +170,7 @@ def _as_data(report: Report, request: Request, format_: str) -> str:
     if format_ == "sarif":
         from generator.checks import sarif
 
-        return json.dumps(sarif.as_sarif(report.findings, report.rules), indent=1)
+        return as_json(sarif.as_sarif(report.findings, report.rules))
     names = [plan.name for plan in request.judged]
     accounts = [
         {
@@ -194,7 +193,7 @@ def _as_data(report: Report, request: Request, format_: str) -> str:
         "notes": request.live.notes if request.live else [],
         "accounts": accounts,
     }
-    return json.dumps(data, indent=1)
+    return as_json(data)
 
 
 def _as_text(report: Report, request: Request, is_quota_only: bool) -> str:

@@ -73,8 +73,11 @@ def command(names: tuple[str, ...], base: str | None, format_: str, fail_on: tup
         click.echo(_as_text(differences))
     if faults:
         raise UnreadableTemplate(faults)
-    fails = [KINDS[kind] for kind in fail_on] or [lambda difference_: difference_.is_different]
-    sys.exit(1 if any(is_in(difference_) for difference_, *_ in differences for is_in in fails) else 0)
+    sys.exit(1 if any(_fails(difference_, fail_on) for difference_, *_ in differences) else 0)
+
+
+def _fails(difference: Difference, fail_on: Sequence[str]) -> bool:
+    return any(KINDS[kind](difference) for kind in fail_on) if fail_on else difference.is_different
 
 
 def _since(base: git.Base, names: Sequence[str]) -> tuple[list[tuple[Side, Side]], list[Fault]]:

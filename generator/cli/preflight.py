@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import click
 
 from generator import plans
-from generator._format import counted, visible
+from generator._format import as_json, counted, visible
 from generator.account.deployment import CheckResult, Deployment, Status, default_stack_name
 from generator.cli import deployed, options
 
@@ -46,7 +45,7 @@ def command(
 
     if policy:
         region = region or (plans.prepare([name])[0].environment.region if name else "us-east-1")
-        click.echo(json.dumps(connection.policy(region), indent=1))
+        click.echo(as_json(connection.policy(region)))
         return
     if name is None:
         raise click.MissingParameter(param=click.get_current_context().command.params[0])
@@ -67,7 +66,7 @@ def command(
             "checks": [{"id": id_, **dataclasses.asdict(result)} for id_, result in results.items()],
             "passed": has_passed,
         }
-        click.echo(json.dumps(report, indent=1))
+        click.echo(as_json(report))
     else:
         click.echo(f"{name}: stack {stack} in account {live.id}, {live.region}\n")
         click.echo("\n".join(_lines(results)))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from generator._format import duration, visible
+from generator._format import as_json, duration, visible
 from generator.cli import deployed, options
 from generator.config import files
 from generator.config.schema import Environment
@@ -55,7 +54,7 @@ def command(
     (environment,) = files.load_named([name])
     if policy:
         place = deployed.place(environment, access["region"], access["stack_name"])
-        click.echo(json.dumps(replay.policy(*place), indent=1))
+        click.echo(as_json(replay.policy(*place)))
         return
     max_age_s = _max_age_s(environment, max_age_s)
     messages: list[Message] = []
@@ -85,7 +84,7 @@ def _max_age_s(environment: Environment, stated_s: int | None) -> int:
 def _print(name: str, messages: list[Message], is_run: bool, format_: str) -> None:
     if format_ == "json":
         report = {"environment": name, "run": is_run, "events": [_as_dict(message) for message in messages]}
-        click.echo(json.dumps(report, indent=1))
+        click.echo(as_json(report))
         return
     if not messages:
         click.echo(f"{name}: the failure queues are empty")

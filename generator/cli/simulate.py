@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from generator import plans
-from generator._format import counted, visible
+from generator._format import as_json, counted, visible
 from generator.cli import options
 from generator.cli.output import is_interactive
 from generator.config import fields, files
@@ -123,7 +123,7 @@ def command(
     click.echo(f"simulated in {time.perf_counter() - started:.1f} s", err=True)
     found = _remedies(environment, result, file, overrides)
     if format_ == "json":
-        click.echo(json.dumps({**result, "remedies": found}, indent=1))
+        click.echo(as_json({**result, "remedies": found}))
         click.echo("".join(f"{visible(note)}\n" for note in result.notes), nl=False, err=True)
     else:
         click.echo(simulation.as_text(result))

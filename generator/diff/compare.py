@@ -121,14 +121,18 @@ def _changed_lines(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator
     yield from difflib.unified_diff(was, now, "old", "new", lineterm="")
     for key in CODE_PROPERTIES:
         for change in changes(old.get(key), new.get(key), key, schema(FUNCTION_TYPES[0]).unordered):
-            for sign, value in (("-", change.old), ("+", change.new)):
-                is_whole = change.path == "Code" and isinstance(value, Mapping)
-                values = {f"Code.{name}": inner for name, inner in value.items()} if is_whole else {change.path: value}
-                yield from (
-                    f"{sign}{path}: {text(inner)}"
-                    for path, inner in values.items()
-                    if inner is not None and path not in CODE
-                )
+            yield from (f"-{line}" for line in _lines(change.path, change.old))
+            yield from (f"+{line}" for line in _lines(change.path, change.new))
+
+
+def _lines(path: str, value: Json) -> Iterator[str]:
+    """Yield a line for a value, or for each value below Code, except the inline code."""
+    values = {path: value}
+    if path == "Code" and isinstance(value, Mapping):
+        values = {f"Code.{name}": inner for name, inner in value.items()}
+    for place, inner in values.items():
+        if inner is not None and place not in CODE:
+            yield f"{place}: {text(inner)}"
 
 
 def _inline(properties: Mapping[str, Json]) -> Json:

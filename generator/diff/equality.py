@@ -6,7 +6,6 @@ different meanings in the old and the new template; `redefinitions` has made the
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from generator.diff.iam.grants import guard_of
@@ -237,8 +236,13 @@ def _text_difference(old: Json, new: Json, template: Template) -> Certainty:
 
 def _parts(text: str) -> list[Json]:
     """Split the content of a Fn::Sub into text and references."""
-    groups = itertools.groupby(parts_of(text) or [], lambda part: isinstance(part, str))
-    return [part for is_text, group in groups for part in (["".join(group)] if is_text else group)]
+    found: list[Json] = []
+    for part in parts_of(text) or []:
+        if isinstance(part, str) and found and isinstance(found[-1], str):
+            found[-1] += part
+        else:
+            found.append(part)
+    return found
 
 
 def _may_be(pattern: list[Json], text: list[Json], template: Template) -> bool:

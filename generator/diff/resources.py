@@ -160,7 +160,7 @@ def _existence(condition: Json) -> str:
 
 
 def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Property]:
-    """Yield what differs, property by property even if one side has none."""
+    """Yield what differs, property by property even if one side has none. The new type decides which one is typed."""
     before, after = (
         {
             key: value

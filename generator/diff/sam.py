@@ -80,8 +80,10 @@ def with_created(sides: Pair, stated: Pair) -> Pair:
 
 
 def _with_created(template: Template, aliases: Evaluator, shared: Collection[str]) -> Template:
-    functions = [name for name in template.of_type(SAM_FUNCTION) if name in shared]
-    created = dict(one for name in functions for one in _created(name, template, _alias(aliases, name)))
+    created: dict[str, Mapping[str, Json]] = {}
+    for function in template.of_type(SAM_FUNCTION):
+        if function in shared:
+            created |= _created(function, template, _alias(aliases, function))
     return replace(template, resources={**created, **template.resources}) if created else template
 
 
