@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from functools import partial
 
 from generator.account.connection import LiveAccount
 from generator.capacity.quota import Plan
@@ -66,9 +65,21 @@ Check = Callable[[Deployment], CheckResult]
 """A check of one part of the account. Raises Unavailable if AWS does not return the information."""
 
 
-passed = partial(CheckResult, Status.PASS)
-failed = partial(CheckResult, Status.FAIL)
-warned = partial(CheckResult, Status.WARN)
-"""For a risk that some deployments accept."""
-skipped = partial(CheckResult, Status.SKIP)
-"""For a check that cannot be decided."""
+def passed(message: str) -> CheckResult:
+    """Return the result of a check that found no obstacle to the deployment."""
+    return CheckResult(Status.PASS, message)
+
+
+def failed(message: str, remedy: str) -> CheckResult:
+    """Return the result of a check that found an obstacle to the deployment."""
+    return CheckResult(Status.FAIL, message, remedy)
+
+
+def warned(message: str, remedy: str) -> CheckResult:
+    """Return the result of a check that found a risk that some deployments accept."""
+    return CheckResult(Status.WARN, message, remedy)
+
+
+def skipped(message: str, remedy: str) -> CheckResult:
+    """Return the result of a check that could not be decided."""
+    return CheckResult(Status.SKIP, message, remedy)

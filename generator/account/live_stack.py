@@ -22,10 +22,14 @@ Source: AWS CloudFormation User Guide, "Choose how to handle failures when provi
 """
 
 MAX_NESTED = 500
-"""Stacks to read for `present`. CloudFormation's default quota is 2,000 in an account."""
+"""Stacks to read for `concurrency_in_use`. CloudFormation's default quota is 2,000 in an account."""
 
-PRESENT_ACTIONS = ("lambda:GetAccountSettings", "cloudformation:ListStackResources", "lambda:GetFunctionConcurrency")
-"""The IAM actions that `present` needs."""
+CONCURRENCY_ACTIONS = (
+    "lambda:GetAccountSettings",
+    "cloudformation:ListStackResources",
+    "lambda:GetFunctionConcurrency",
+)
+"""The IAM actions that `concurrency_in_use` needs."""
 
 _WAITERS = {
     "CREATE": "create",
@@ -142,8 +146,8 @@ def limit_and_unreserved(account: LiveAccount) -> tuple[int, int]:
         raise Unavailable(f"lambda GetAccountSettings returned no {error.args[0]}", USE_AWS) from error
 
 
-class Present(NamedTuple):
-    """The present concurrency of an account: its limit and the sum of its reservations."""
+class ConcurrencyInUse(NamedTuple):
+    """The concurrency of an account that is in use: its limit and the sum of its reservations."""
 
     limit: int
     reserved: int
@@ -153,7 +157,7 @@ class Present(NamedTuple):
     """The given stacks that do not exist."""
 
 
-def present(account: LiveAccount, stack_names: Iterable[str]) -> Present:
+def concurrency_in_use(account: LiveAccount, stack_names: Iterable[str]) -> ConcurrencyInUse:
     """Return the account's concurrency, with the reservations of these stacks and their nested stacks.
 
     Raises Unavailable.
@@ -175,7 +179,7 @@ def present(account: LiveAccount, stack_names: Iterable[str]) -> Present:
             elif type_ == "AWS::CloudFormation::Stack":
                 waiting.append(physical_id)
     by_stacks = sum(_reservation(account, function) or 0 for function in functions)
-    return Present(limit, limit - unreserved, by_stacks, frozenset(missing))
+    return ConcurrencyInUse(limit, limit - unreserved, by_stacks, frozenset(missing))
 
 
 def state(deployment: Deployment) -> CheckResult:

@@ -33,6 +33,16 @@ CHECKS: Mapping[str, Check] = {
 WITHOUT_AWS = {"runtime", "sms-region"}
 """Checks that pass without any answer from AWS."""
 
+NEED_SMS = {
+    "sms-enrolment",
+    "sms-sandbox",
+    "sms-origination",
+    "sms-spend",
+    "sms-cost",
+    "sms-delivery-log",
+}
+"""Checks that are skipped in a Region from which SNS sends no SMS, or in an account that may not use SMS yet."""
+
 
 def run(deployment: Deployment, ids: Iterable[str] = CHECKS) -> dict[str, CheckResult]:
     """Return the result of every check, or of some, by its id.
@@ -49,7 +59,7 @@ def passes(results: Mapping[str, CheckResult]) -> bool:
 
 
 def _run_one(id_: str, deployment: Deployment) -> CheckResult:
-    needs_sms = id_.startswith("sms-") and id_ not in WITHOUT_AWS
+    needs_sms = id_ in NEED_SMS
     if needs_sms and not sms.can_send(deployment):
         return skipped(f"SNS sends no SMS from {deployment.account.region}", "fix the check sms-region first")
     try:

@@ -9,7 +9,7 @@ from functools import cache
 from generator._format import joined
 from generator.account import connection, live_stack
 from generator.account.connection import Unavailable
-from generator.account.live_stack import Present
+from generator.account.live_stack import ConcurrencyInUse
 from generator.aws import STACK_NAME
 from generator.capacity.quota import AccountQuota
 from generator.checks.quota.messages import pool_name
@@ -45,27 +45,27 @@ class LiveFigures:
         own_names = [stack.name for stack in stacks if stack.name != stack.path.name]
         names = list(self._stack_names or filter(_is_stack_name, own_names))
         try:
-            present = live_stack.present(account, filter(_is_stack_name, names))
+            in_use = live_stack.concurrency_in_use(account, filter(_is_stack_name, names))
         except Unavailable as unavailable:
-            needed = joined(live_stack.PRESENT_ACTIONS)
+            needed = joined(live_stack.CONCURRENCY_ACTIONS)
             self._note(where, stacks, f"{unavailable.reason}; the stated numbers are used; --live needs {needed}")
             return stated
         planned = sum(stack.reserved_now for stack in stacks)
-        credit = self._credit(present, names, planned)
-        self._note(where, stacks, f"limit {present.limit:,}, {present.reserved:,} reserved, {credit}")
+        credit = self._credit(in_use, names, planned)
+        self._note(where, stacks, f"limit {in_use.limit:,}, {in_use.reserved:,} reserved, {credit}")
         return stated._replace(
             name=account.id,
             region=account.region,
-            concurrency_limit=present.limit,
-            reserved_elsewhere=max(0, present.reserved - present.by_stacks - planned),
+            concurrency_limit=in_use.limit,
+            reserved_elsewhere=max(0, in_use.reserved - in_use.by_stacks - planned),
         )
 
-    def _credit(self, account_state: Present, names: Sequence[str], planned: int) -> str:
-        """Return the stacks' part of the present reservations, as text."""
-        missing = [name for name in names if name in account_state.missing or not _is_stack_name(name)]
+    def _credit(self, in_use: ConcurrencyInUse, names: Sequence[str], planned: int) -> str:
+        """Return the stacks' part of the reservations, as text."""
+        missing = [name for name in names if name in in_use.missing or not _is_stack_name(name)]
         present = [name for name in names if name not in missing]
         if present:
-            credit = f"{account_state.by_stacks:,} of it by {joined(present)}"
+            credit = f"{in_use.by_stacks:,} of it by {joined(present)}"
         elif planned:
             credit = f"{planned:,} of it by the state of the plan"
         else:

@@ -131,6 +131,15 @@ def test_another_service_without_a_subscription_is_not_a_matter_of_sms() -> None
     assert (check.status, check.remedy) == ("skip", "fix the cause, then run this again")
 
 
+def test_a_check_needs_sms_only_if_it_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(_: Deployment) -> CheckResult:
+        raise Unavailable(AWS_MESSAGE, "sign in")
+
+    monkeypatch.setitem(preflight.CHECKS, "sms-new", check)
+    assert ask_one("sms-new", {}).remedy == "sign in"
+    assert set(CHECKS) == preflight.NEED_SMS
+
+
 def test_an_account_in_the_sandbox_fails() -> None:
     sandbox = ask_one("sms-sandbox", {("sns", "GetSMSSandboxAccountStatus"): {"IsInSandbox": True}})
     assert "verify-sms-sandbox-phone-number --phone-number +15555550100 --one-time-password CODE" in sandbox.remedy

@@ -162,7 +162,7 @@ def test_a_stack_in_moto_holds_what_its_functions_reserve() -> None:
         account = connection.connect("eu-west-1")
         limits = {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 900}}
         account._answers["lambda", "GetAccountSettings"] = limits
-        found = live_stack.present(account, ["Shop", "Nowhere"])
+        found = live_stack.concurrency_in_use(account, ["Shop", "Nowhere"])
     assert (found.limit, found.reserved, found.by_stacks) == (1000, 100, 27)
 
 

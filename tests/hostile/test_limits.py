@@ -17,7 +17,7 @@ from click.testing import Result
 from generator import _runtime
 from generator.account import connection, preflight
 from generator.account.connection import Unavailable
-from generator.account.deployment import passed, skipped
+from generator.account.deployment import failed, passed, skipped, warned
 from generator.checks import linting
 from generator.cli.options import EnvironmentName
 
@@ -87,6 +87,12 @@ def test_preflight_does_not_pass_when_every_check_is_skipped() -> None:
     unanswered = {id_: skipped("no permission", "") for id_ in preflight.CHECKS}
     assert not preflight.passes({**unanswered, "runtime": passed("in time"), "sms-region": passed("supported")})
     assert preflight.passes({**unanswered, "key": passed("there")})
+
+
+@pytest.mark.parametrize("result", [failed, warned, skipped])
+def test_a_check_that_does_not_pass_needs_a_remedy(result: Callable[..., object]) -> None:
+    with pytest.raises(TypeError, match="remedy"):
+        result("the account is full")
 
 
 def test_endless_pages_count_as_a_missing_answer(monkeypatch: pytest.MonkeyPatch) -> None:
