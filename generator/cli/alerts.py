@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -37,12 +37,11 @@ def _environment() -> Environment:
 
 
 @contextmanager
-def _table(access: dict[str, Any]) -> Iterator[AlertsTable]:
-    """Check what the user entered, then yield the table of the stack."""
+def _table(access: dict[str, Any], entered: Mapping[str, str | None]) -> Iterator[AlertsTable]:
+    """Check what the user entered, by the keys of `alerts.FORMS`, then yield the table of the stack."""
     from generator.account.alerts import AlertsTable
 
-    entered = click.get_current_context().params
-    alerts.check({name: entered.get(name.strip("-").replace("-", "_").lower()) for name in alerts.FORMS})
+    alerts.check(entered)
     environment = _environment()
     with deployed.stack(environment, f"generator alerts {environment.name} policy", **access) as stack:
         yield AlertsTable(stack)
@@ -77,7 +76,8 @@ def command(context: click.Context, name: str) -> None:
 @options.of_stack
 def add(user: str, alert: str, symbol: str, direction: str, threshold: str, phone_number: str, **access: Any) -> None:
     """Add an alert and arm it from now on. Exits with 1 if it exists."""
-    with _table(access) as table:
+    entered = {"USER": user, "ALERT": alert, "SYMBOL": symbol, "DIRECTION": direction, "THRESHOLD": threshold}
+    with _table(access, {**entered, alerts.PHONE: phone_number}) as table:
         arming = alerts.arming(symbol, direction, threshold, _now_ms())
         if not table.add(user, alert, arming, phone_number):
             again = ["generator", "alerts", _environment().name, "rearm", user, alert, *options.as_given(access)]
@@ -107,7 +107,8 @@ def rearm(
     Options that you omit keep their values.
     """
     given = {"symbol": symbol, "direction": direction, "threshold": threshold}
-    with _table(access) as table:
+    entered = {"USER": user, "ALERT": alert, **{name.upper(): text for name, text in given.items()}}
+    with _table(access, {**entered, alerts.PHONE: phone_number}) as table:
         known = _known(table, user, alert)
         recorded = {name: getattr(known, name) or "" for name in given}
         wanted = {name: text for name, text in recorded.items() if alerts.is_valid(name.upper(), text)}
@@ -126,7 +127,7 @@ def rearm(
 @options.of_stack
 def remove(user: str, alert: str, **access: Any) -> None:
     """Remove an alert. A notification that was not sent yet is dropped. Exits with 1 if there is no such alert."""
-    with _table(access) as table:
+    with _table(access, {"USER": user, "ALERT": alert}) as table:
         if not table.remove(user, alert):
             _refuse_absent(user, alert)
     click.echo(visible(f"{user}/{alert}: removed"))
@@ -143,7 +144,7 @@ def show(user: str, alert: str, show_phone_numbers: bool, format_: str, **access
 
     The table does not record which price fired an alert. The command looks for the first price past the threshold.
     """
-    with _table(access) as table:
+    with _table(access, {"USER": user, "ALERT": alert}) as table:
         known = _known(table, user, alert)
         price = table.firing_price(known)
     shown = _shown(known, show_phone_numbers)
@@ -168,7 +169,7 @@ def list_(
     user: str | None, state: str | None, limit: int, show_phone_numbers: bool, format_: str, **access: Any
 ) -> None:
     """List alerts with their states. Without --user, this reads the whole table, which AWS bills."""
-    with _table(access) as table:
+    with _table(access, {"USER": user}) as table:
         in_state = (alert for alert in table.read(user) if state is None or alert.state == state)
         matching = [*itertools.islice(in_state, limit + 1)]
     is_cut, rows = len(matching) > limit, [_shown(alert, show_phone_numbers) for alert in matching[:limit]]

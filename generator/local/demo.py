@@ -118,7 +118,15 @@ def run(system: System, progress: Callable[[Iterable[int]], Iterable[int]]) -> D
     time.sleep(UNEXPECTED_S)
     delivered = system.sms()
     latencies_ms = [line["LatencyMs"] for kind, line in system.new_events() if kind == "notification" and line["Sent"]]
-    return DemoResult(PRICES + len(requests), refusals, len(armed), expected, delivered, sorted(latencies_ms), requests)
+    return DemoResult(
+        prices_sent=PRICES + len(requests),
+        refusals=refusals,
+        alerts=len(armed),
+        expected=expected,
+        delivered=delivered,
+        latencies_ms=sorted(latencies_ms),
+        requests=requests,
+    )
 
 
 def as_table(result: DemoResult) -> str:

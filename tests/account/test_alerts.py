@@ -138,6 +138,41 @@ def test_all_faults_of_the_input_are_reported_at_once_without_the_phone_number(g
     assert "Name the environment first" in generator("alerts", "add", "me", "first").stderr
 
 
+WATCH = ("btc", "above", "0", "--phone-number", "1")
+CHANGES = ("--symbol", "btc", "--threshold", "0", "--phone-number", "1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("add", "\x1b", "", *WATCH), ["USER", "ALERT", "SYMBOL", "THRESHOLD", "--phone-number"]),
+        (("rearm", "\x1b", "", *CHANGES), ["USER", "ALERT", "SYMBOL", "THRESHOLD", "--phone-number"]),
+        (("remove", "\x1b", ""), ["USER", "ALERT"]),
+        (("show", "\x1b", ""), ["USER", "ALERT"]),
+        (("list", "--user", "\x1b"), ["USER"]),
+    ],
+)
+def test_every_command_refuses_wrong_input(generator: Run, arguments: tuple[str, ...], named: list[str]) -> None:
+    result = generator("alerts", "prod", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == named
+
+
+KEYS = {
+    *("user_id", "alert_id", "state", "reasons", "symbol", "direction", "threshold", "arming_id"),
+    *("armed_at", "settled_at", "message_id", "phone_number"),
+}
+"""What the JSON of an alert has. A new key is public: mask it if it can hold a phone number or a secret."""
+
+
+def test_the_json_of_an_alert_has_exactly_the_documented_keys(generator: Run, live: Live) -> None:
+    generator(*ADD)
+    assert shown(generator).keys() == {*KEYS, "fired"}
+    listed = json.loads(generator("alerts", "prod", "list", "--format", "json").stdout)
+    assert listed.keys() == {"environment", "alerts", "more"}
+    assert [alert.keys() for alert in listed["alerts"]] == [KEYS]
+
+
 def test_phone_numbers_are_shown_only_if_asked_for(generator: Run, live: Live) -> None:
     generator(*ADD)
     for command in (("list",), ("list", "--format", "json"), ("show", "me", "first"), ("rearm", "me", "first")):
