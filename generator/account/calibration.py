@@ -198,12 +198,13 @@ def _traffic(environment: Environment, arrived: Points, holes: Sequence[tuple[in
     start, busiest = _busiest_hour(arrived)
     peak = max(arrived.values())
     fitted = traffic_fit.fit(busiest / min(1.0, minutes / 60), 60 * peak)
-    notes = (*weaknesses, fitted.rate_note, f"the hour from {utc(start)}")
-    rate, error = fitted.webhooks_per_hour, 2 / math.sqrt(busiest)
-    yield _measured(environment, "traffic.webhooks_per_hour", rate, error, len(arrived), notes, MINUTE_S)
+    rate, rate_error = fitted.webhooks_per_hour, 2 / math.sqrt(busiest)
+    rate_notes = (*weaknesses, fitted.rate_note, f"the hour from {utc(start)}")
+    yield _measured(environment, "traffic.webhooks_per_hour", rate, rate_error, len(arrived), rate_notes, MINUTE_S)
+    factor, peak_error = fitted.peak_factor, 2 / math.sqrt(peak)
     by_chance = f"the busiest minute has only {peak:.0f} webhooks, and chance raises it" if peak < 100 else ""
-    notes, error = (*weaknesses, fitted.peak_note, by_chance), 2 / math.sqrt(peak)
-    yield _measured(environment, "traffic.peak_factor", fitted.peak_factor, error, len(arrived), notes, MINUTE_S)
+    peak_notes = (*weaknesses, fitted.peak_note, by_chance)
+    yield _measured(environment, "traffic.peak_factor", factor, peak_error, len(arrived), peak_notes, MINUTE_S)
 
 
 def _busiest_hour(arrived: Points) -> tuple[int, float]:
@@ -307,8 +308,8 @@ def _missing(
 
 
 def _lacking(series: Mapping[str, Points], *ids: str) -> str:
-    """Return which of the metrics the export does not have, as text. An id may be the beginning of the whole one."""
-    lacking = [id_ for id_ in ids if not any(found.startswith(id_) for found in series)]
+    """Return which of the metrics the export does not have, as text."""
+    lacking = [id_ for id_ in ids if id_ not in series]
     return f"the export has no {' and no '.join(lacking)}" if lacking else ""
 
 
@@ -346,9 +347,14 @@ def _prediction(sizing: Sizing, function: str) -> str:
     return "" if predicted is None else f"; the model predicts {percent(predicted)} at the peak"
 
 
+def _id_of_ages(series: Mapping[str, Points]) -> str:
+    """Return the id of the age of events with its percentile, or its beginning if the export has no such metric."""
+    return next((id_ for id_ in series if id_.startswith(AGES)), AGES)
+
+
 def _late_hours(series: Mapping[str, Points], least: int) -> tuple[list[int], list[int]]:
     """Return the hours whose percentile of the age is late: those with so many notifications, and others."""
-    ages = next((points for id_, points in series.items() if id_.startswith(AGES)), {})
+    ages = series.get(_id_of_ages(series), {})
     runs = _hourly(series, NOTIFICATIONS)
     late = [hour for hour, age_ms in ages.items() if age_ms >= LATE_MS]
     return [hour for hour in late if runs.get(hour, 0) >= least], [hour for hour in late if runs.get(hour, 0) < least]
@@ -358,7 +364,7 @@ def _not_judged(series: Mapping[str, Points], few: Sequence[int], least: int) ->
     """Yield the metrics that were not compared with the model, and why."""
     needed = {
         "throttled webhooks": (WEBHOOKS, THROTTLES),
-        "late notifications": (NOTIFICATIONS, AGES),
+        "late notifications": (NOTIFICATIONS, _id_of_ages(series)),
         f"records that wait for {CHECK_ALERTS}": (ITERATOR_AGE,),
     }
     for what, ids in needed.items():

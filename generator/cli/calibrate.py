@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ from generator import plans
 from generator._format import counted, joined, number, percent, text_table, visible
 from generator.cli import deployed, options
 from generator.config.files import toml_tables
-from generator.errors import Fault, GeneratorError
+from generator.errors import Fault, GeneratorError, UnreadableMetrics, each
 from generator.plans import JudgedPlan
 
 if TYPE_CHECKING:
@@ -73,19 +74,30 @@ def command(
     if policy:
         click.echo(json.dumps(metrics.policy(*place), indent=1))
         return
-    report_lines = metrics.read_reports(reports) if reports else {}
-    if file:
-        series = metrics.read_export(wanted, file)
-    else:
+    series, report_lines = _read_given((partial(metrics.read_export, wanted), file), (metrics.read_reports, reports))
+    if series is None:
         with deployed.stack(environment, f"generator calibrate {name} --policy", local=False, **access) as stack:
             series = metrics.live(wanted, stack, days)
-    result = calibration.calibrate(environment, judged.plan.sizing, series, report_lines)
+    result = calibration.calibrate(environment, judged.plan.sizing, series, report_lines or {})
     measured = _usable(name, result)
     if format_ == "json":
         click.echo(json.dumps(_as_dict(judged, result, measured), indent=1))
     else:
         click.echo(visible("\n".join(_as_text(judged, result, measured)), kept="\n"))
     sys.exit(1 if result.contradictions else 0)
+
+
+def _read_given(*files: tuple[Callable[[Path], Any], Path | None]) -> list[Any]:
+    """Return what the readers return for their files; None for a file that is not given.
+
+    Raises UnreadableMetrics with the faults of all files.
+    """
+
+    def read(given: tuple[Callable[[Path], Any], Path | None]) -> Any:
+        reader, path = given
+        return reader(path) if path else None
+
+    return each(read, files, UnreadableMetrics)
 
 
 class _Usable(NamedTuple):

@@ -87,6 +87,12 @@ def test_known_settings_come_back_within_the_stated_errors(calibrate: Callable[.
     done = calibrate(exported(), "--format", "json")
     assert done.exit_code == 0
     report = json.loads(done.stdout)
+    assert report.keys() == {
+        *("environment", "from", "to", "measurements", "holes", "missing", "contradictions", "not_judged", "toml"),
+        *("reservations", "measured_reservations", "faults", "conflicts"),
+    }
+    keys = {"setting", "stated", "measured", "period_s", "points", "relative_error", "weaknesses"}
+    assert all(one.keys() == keys for one in report["measurements"])
     measured = {one["setting"]: one for one in report["measurements"]}
     known = {
         "traffic.webhooks_per_hour": HOURLY,
@@ -340,7 +346,10 @@ def test_a_missing_file_is_named_before_credentials_are_needed(
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "nowhere")
     done = generator("calibrate", "prod", "--reports", "none.json")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr == "none.json: No such file or directory; name a file that can be read\n"
+    missing = "No such file or directory; name a file that can be read"
+    assert done.stderr == f"none.json: {missing}\n"
+    both = generator("calibrate", "prod", "--reports", "none.json", "--metrics", "nothing.json")
+    assert (both.exit_code, both.stderr) == (2, f"nothing.json: {missing}\nnone.json: {missing}\n")
 
 
 def test_metrics_of_a_deployed_stack_are_read(generator: Generator) -> None:

@@ -142,6 +142,12 @@ def test_a_missing_metric_is_not_judged(id_: str, what: str) -> None:
     assert line.endswith(f"the export has no {id_}")
 
 
+def test_a_metric_whose_id_only_begins_like_that_of_another_is_missing() -> None:
+    names = [f"check_alerts_{name}" for name in ("duration_average", "duration_p95", "invocations_sum_again")]
+    found = calibrate(ENVIRONMENT, SIZING, {name: {0: 60.0} for name in names}, {})
+    assert "functions.check_alerts: the export has no check_alerts_invocations_sum" in found.missing
+
+
 @pytest.mark.parametrize(("runs", "late", "unjudged"), [(100.0, 1, 0), (99.0, 0, 1)])
 def test_lateness_in_hours_with_few_notifications_is_not_judged(runs: float, late: int, unjudged: int) -> None:
     """With a target of 1 %, one of 100 notifications is the first that is too late."""
