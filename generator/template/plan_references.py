@@ -11,14 +11,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 from generator.template.intrinsics import Json, as_list, as_mapping, whole_number
 from generator.template.model import Section
-
-MAX_HOPS = 50
-"""Variables and outputs to follow on the way to a value or a resource."""
 
 MAX_NAME = 2_000
 """Characters of a function's name or ARN, many times what Lambda allows."""
@@ -184,15 +181,14 @@ class References:
         """Return the functions with a name or ARN. If several have the name, return those in the resource's place."""
         match = _FUNCTION_NAME.fullmatch(text) if len(text) <= MAX_NAME else None
         places = self._functions.get(match[1] or match[2], {}) if match else {}
-        if sum(map(len, places.values())) == 1:
-            return next(iter(places.values()))
-        return places.get(self.account_and_region(resource), [])
+        named = list(islice(chain.from_iterable(places.values()), 2))
+        return named if len(named) == 1 else places.get(self.account_and_region(resource), [])
 
     def _targets(self, resource: PlannedResource, key: str, types: tuple[str, ...]) -> Iterator[PlannedResource]:
         declared = self.declared(resource)
         expression = as_mapping(declared.get("expressions")).get(key)
         scope = _Scope(resource.module, resource.index, declared.get("for_each_expression"))
-        return (target for target in self._followed(expression, scope, set()) if target.type in types)
+        return (target for target in self._followed(expression, scope) if target.type in types)
 
     def declared(self, resource: PlannedResource) -> Section:
         """Return the resource's block of the configuration; empty if there is none."""
@@ -202,21 +198,21 @@ class References:
             self._declared[names] = {(str(block.get("type")), str(block.get("name"))): block for block in blocks}
         return self._declared[names].get((resource.type, resource.name), {})
 
-    def _value(self, expression: Json, names: tuple[str, ...], hops: int = MAX_HOPS) -> Json:
+    def _value(self, expression: Json, names: tuple[str, ...]) -> Json:
         """Return the value of an expression that is a constant or a single variable; None for any other."""
         parts = as_mapping(expression)
-        if "constant_value" in parts:
-            return parts["constant_value"]
-        references = {str(reference) for reference in as_list(parts.get("references"))}
-        if len(references) != 1 or hops <= 0:
-            return None
-        name = references.pop().removeprefix("var.")
-        if not names:
-            return as_mapping(self._variables.get(name)).get("value")
-        given = as_mapping(self._call(names).get("expressions"))
-        if name in given:
-            return self._value(given[name], names[:-1], hops - 1)
-        return as_mapping(as_mapping(self._module(names).get("variables")).get(name)).get("default")
+        while "constant_value" not in parts:
+            references = {str(reference) for reference in as_list(parts.get("references"))}
+            if len(references) != 1:
+                return None
+            name = references.pop().removeprefix("var.")
+            if not names:
+                return as_mapping(self._variables.get(name)).get("value")
+            given = as_mapping(self._call(names).get("expressions"))
+            if name not in given:
+                return as_mapping(as_mapping(self._module(names).get("variables")).get(name)).get("default")
+            parts, names = as_mapping(given[name]), names[:-1]
+        return parts["constant_value"]
 
     def _provider(self, resource: PlannedResource) -> str:
         """Return the key of a resource's provider. A module that configures none uses that of the module around it."""
@@ -227,41 +223,46 @@ class References:
         return next((candidate for candidate in candidates if candidate in self._providers), key)
 
     def _module(self, names: tuple[str, ...]) -> Section:
-        if not names:
-            return as_mapping(self._configuration.get("root_module"))
-        return as_mapping(self._call(names).get("module"))
+        module = as_mapping(self._configuration.get("root_module"))
+        for name in names:
+            module = as_mapping(as_mapping(as_mapping(module.get("module_calls")).get(name)).get("module"))
+        return module
 
     def _call(self, names: tuple[str, ...]) -> Section:
         return as_mapping(as_mapping(self._module(names[:-1]).get("module_calls")).get(names[-1]))
 
-    def _followed(
-        self, expression: Json, scope: _Scope, seen: set[tuple[object, ...]], hops: int = MAX_HOPS
-    ) -> Iterator[PlannedResource]:
+    def _followed(self, expression: Json, scope: _Scope) -> Iterator[PlannedResource]:
         """Yield the resources that an expression refers to, also through variables and outputs."""
-        state = id(expression), scope.module, scope.index
-        if state in seen or hops < 0:
-            return
-        seen.add(state)
+        open_, seen = [self._steps(expression, scope)], set()
+        while open_:
+            step = next(open_[-1], None)
+            if step is None:
+                open_.pop()
+            elif isinstance(step, PlannedResource):
+                yield step
+            elif (state := (id(step[0]), step[1].module, step[1].index)) not in seen:
+                seen.add(state)
+                open_.append(self._steps(*step))
+
+    def _steps(self, expression: Json, scope: _Scope) -> Iterator[PlannedResource | tuple[Json, _Scope]]:
+        """Yield the resources that an expression names, and the expressions behind its variables and outputs."""
         references = list(_parsed(as_list(as_mapping(expression).get("references"))))
         own_indexes = self._own_indexes(references, scope)
+        names = _names(scope.module)
         for root, name, index, attribute in references:
-            names = _names(scope.module)
-            behind: Iterable[tuple[Json, _Scope]] = ()
             if root == "var" and names:
                 call = self._call(names)
                 caller = _Scope(scope.module[:-1], scope.module[-1][1], call.get("for_each_expression"))
-                behind = [(as_mapping(call.get("expressions")).get(name), caller)]
+                yield as_mapping(call.get("expressions")).get(name), caller
             elif root == "each":
-                behind = [(scope.for_each, _Scope(scope.module, scope.index, None, is_for_each=True))]
+                yield scope.for_each, _Scope(scope.module, scope.index, None, is_for_each=True)
             elif root == "module" and attribute:
                 outputs = as_mapping(self._module((*names, name)).get("outputs"))
                 output = as_mapping(outputs.get(attribute)).get("expression")
                 modules = _of_index(self._modules.get((scope.module, name), {}), index, own_indexes)
-                behind = [(output, _Scope(module, None, None)) for module in modules]
+                yield from ((output, _Scope(module, None, None)) for module in modules)
             else:
                 yield from _of_index(self._instances.get((scope.module, root, name), {}), index, own_indexes)
-            for other, its_scope in behind:
-                yield from self._followed(other, its_scope, seen, hops - 1)
 
     def _own_indexes(self, references: Sequence[_Reference], scope: _Scope) -> list[Index]:
         """Return the possible indexes of fn[each.key] or fn[var.name], which the plan lists as fn and the variable."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from generator._runtime import time_limit
 from generator.errors import UnreadableTemplate
 from generator.template import terraform
+from generator.template.plan_references import PlannedResource, References
 
 CONFIG = "aws_lambda_provisioned_concurrency_config"
 DEPTH = 40
@@ -77,6 +79,62 @@ def test_references_are_followed_once() -> None:
     found = read([provisioned()], root, module, (entry("aws_lambda_function", "f", module=module),))
     assert found.gaps[0].reason.startswith("its reservation is not in the plan")
     assert len(found.parts[0].document["Resources"]) == 2
+
+
+@pytest.mark.parametrize("depth", [3, terraform.MAX_MODULES])
+def test_a_reference_is_followed_through_all_modules(depth: int) -> None:
+    function = entry("aws_lambda_function", "f", function_name="f", reserved_concurrent_executions=10)
+    module = ".".join(["module.m"] * depth)
+    named, config = {"references": ["aws_lambda_function.f.arn"]}, block(CONFIG, "p", "var.fn")
+    inner: dict[str, Any] = {"resources": [config]}
+    for level in range(depth):
+        given = named if level == depth - 1 else {"references": ["var.fn"]}
+        inner = {"module_calls": {"m": {"expressions": {"fn": given}, "module": inner}}}
+    assert not read([function], inner, module, (provisioned(module),)).gaps
+
+    inner = {"outputs": {"arn": {"expression": named}}}
+    for _ in range(depth - 1):
+        output = {"arn": {"expression": {"references": ["module.m.arn"]}}}
+        inner = {"module_calls": {"m": {"module": inner}}, "outputs": output}
+    root = {"module_calls": {"m": {"module": inner}}, "resources": [block(CONFIG, "p", "module.m.arn")]}
+    function["address"] = f"{module}.aws_lambda_function.f"
+    assert not read([provisioned()], root, module, (function,)).gaps
+
+
+def test_the_module_of_a_provider_may_have_any_depth() -> None:
+    region = {"region": {"references": ["var.region"]}}
+    provider = {"aws": {"module_address": "module.a." * 5000, "expressions": region}}
+    function = entry("aws_lambda_function", "f", function_name="f", reserved_concurrent_executions=10)
+    declared = {**block("aws_lambda_function", "f"), "provider_config_key": "aws"}
+    configuration = {"provider_config": provider, "root_module": {"resources": [declared]}}
+    planned = {"root_module": {"resources": [function]}}
+    document = {"format_version": "1.2", "planned_values": planned, "configuration": configuration}
+    assert terraform.plan("plan.json", json.dumps(document)).parts
+
+
+def test_a_name_is_found_as_fast_in_many_accounts_as_in_a_few() -> None:
+    def seconds(accounts: int) -> float:
+        resources = [
+            PlannedResource(
+                address=f"aws_lambda_function.f[{number}]",
+                type="aws_lambda_function",
+                name="f",
+                index=number,
+                module=(),
+                is_managed=True,
+                values={"function_name": "f", "arn": f"arn:aws:lambda:eu-west-1:{10**11 + number}:function:f"},
+                unknown={},
+                before={},
+            )
+            for number in range(accounts)
+        ]
+        references = References({}, resources)
+        started = time.process_time()
+        for one in resources[:100]:
+            assert references.functions(one, "function_name") == [one]
+        return time.process_time() - started
+
+    assert min(seconds(5000) for _ in range(2)) < 4 * min(seconds(100) for _ in range(5))
 
 
 def test_many_instances_do_not_take_quadratic_time() -> None:
