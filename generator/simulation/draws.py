@@ -35,9 +35,10 @@ def lognormal_parameters(mean: float, p95: float) -> tuple[float, float]:
     """Return mu and sigma of the lognormal distribution with this mean and 95th percentile.
 
     From p95 / mean = exp(1.645 s - s^2 / 2), which must be from 1 to exp(1.645^2 / 2) = 3.87. Of the two roots this is
-    the smaller one, which has the lighter tail.
+    the smaller one, which has the lighter tail. Near the upper limit, rounding may put the term
+    under the root below 0.
     """
-    sigma = NORMAL_P95 - math.sqrt(NORMAL_P95**2 - 2 * math.log(p95 / mean))
+    sigma = NORMAL_P95 - math.sqrt(max(0.0, NORMAL_P95**2 - 2 * math.log(p95 / mean)))
     return math.log(mean) - sigma**2 / 2, sigma
 
 

@@ -11,6 +11,7 @@ from click.testing import Result
 
 from generator.config import fields
 from generator.config.schema import Environment
+from generator.config.validation import MAX_LOGNORMAL_P95_OVER_MEAN
 from generator.simulation import simulate
 from generator.simulation.coverage import SIMULATED_SETTINGS
 from tests.conftest import FIXTURES, environment_of
@@ -59,6 +60,15 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 def test_simulated_settings_are_exactly_those_that_are_read(read: set[str]) -> None:
     assert set(fields.keys(Environment)) >= SIMULATED_SETTINGS
     assert read - {"name"} == SIMULATED_SETTINGS
+
+
+def test_the_largest_p95_that_an_environment_may_state_is_simulated() -> None:
+    """Rounding puts the term under the root, which is 0 there, below 0."""
+    template = json.loads((FIXTURES / "templates_out/dev.json").read_text())
+    check_alerts = ("mean_duration_ms=16.6", f"p95_duration_ms={16.6 * MAX_LOGNORMAL_P95_OVER_MEAN!r}")
+    dev = environment_of("dev", "simulation.warm_up_s=1", *(f"functions.check_alerts.{one}" for one in check_alerts))
+    result = simulate(template, dev, workload="poisson", hours=0.002, replications=2, workers=1)
+    assert "CheckAlertsFunction" in result["functions"]
 
 
 @pytest.mark.slow
