@@ -73,7 +73,7 @@ def simulate(
     rates = profile(environment, name, read_trace(trace) if trace and name == "trace" else None, trace_per_hour)
     hours = rates.default_duration_s / 3600 if hours is None else hours
     replications = replications if budget_s is None else 2
-    if faults := [*_faults(rates, hours, replications), *_trace_faults(name, rates, trace, trace_per_hour)]:
+    if faults := [*_faults(rates, hours, replications, workers), *_trace_faults(name, rates, trace, trace_per_hour)]:
         raise InvalidSimulation(faults)
     topology = read_topology(template, where)
     topology = topology.without_reservations() if unreserved else topology
@@ -87,7 +87,7 @@ def simulate(
     return summarise(task, name, runs, [*coverage.notes(topology, rates, hours), *notes])
 
 
-def _faults(rates: Profile, hours: float, replications: int) -> Iterator[Fault]:
+def _faults(rates: Profile, hours: float, replications: int, workers: int | None) -> Iterator[Fault]:
     default_h = rates.default_duration_s / 3600
     if not 0 < hours <= MAX_HOURS:
         yield Fault("hours", f"{hours:g} is out of range", f"write more than 0 and at most {MAX_HOURS:g}")
@@ -99,6 +99,8 @@ def _faults(rates: Profile, hours: float, replications: int) -> Iterator[Fault]:
     if replications < 2:
         what = f"{replications} is too few: an interval needs the spread of at least 2"
         yield Fault("replications", what, "write at least 2; 10 are usual")
+    if workers is not None and workers < 1:
+        yield Fault("workers", f"{workers} is too few", "write at least 1")
 
 
 def _trace_faults(name: str, rates: Profile, trace: Path | str | None, per_hour: float | None) -> Iterator[Fault]:

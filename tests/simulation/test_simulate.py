@@ -459,6 +459,8 @@ def test_a_part_of_a_day_gets_a_note(template, environment):
         ({"trace": "busy.csv"}, "rate"),
         ({"trace": "one.csv", "hours": 2}, "hours"),
         ({"workload": "spike", "hours": 0.17}, "hours"),
+        ({"workers": 0}, "workers"),
+        ({"workers": -1}, "workers"),
     ],
     ids=str,
 )
