@@ -6,7 +6,7 @@ import heapq
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, repeat, takewhile
 from random import Random
@@ -22,6 +22,9 @@ STEPS = 2000
 
 LONGEST = 30.0
 """Durations that are longer than this many mean durations are negligible."""
+
+WINDOW, END, START, LAST = range(4)
+"""Kinds of events. At the same moment, a window ends first, and executions end before others start."""
 
 NOISE = 1.05
 """Chance alone gives up to this many webhooks per burst for separate arrivals."""
@@ -76,29 +79,32 @@ def _overlap(survival: Survival) -> float:
 
 def _peakedness(times_s: Sequence[float], survival: Survival, finding: Counter[int]) -> float:
     """Return the variance of the number in progress over its mean, within windows. Count what webhooks find."""
-    random, last_s = Random(1), times_s[-1]  # noqa: S311 - no secret
-    ends_s = sorted(time_s + survival.draw(random) for time_s in times_s)
-    windows_s = takewhile(last_s.__ge__, accumulate(repeat(WINDOW_S), initial=times_s[0] + WINDOW_S))
-    # At the same moment, a window ends first, and executions end before others start.
-    window, end, start, last = range(4)
-    events = heapq.merge(
-        zip(windows_s, repeat(window)), zip(ends_s, repeat(end)), zip(times_s, repeat(start)), [(last_s, last)]
-    )
     within = total = area = squares = 0.0
     running, now_s, begun_s = 0, times_s[0], times_s[0]
-    for at_s, event in events:
+    for at_s, event in _events(times_s, survival):
         area += running * (at_s - now_s)
         squares += running**2 * (at_s - now_s)
         now_s = at_s
-        if event == end:
+        if event == END:
             running -= 1
-        elif event == start:
+        elif event == START:
             finding[running] += 1
             running += 1
         else:
             within += squares - area * area / (now_s - begun_s) if area else 0.0
             total += area
             area, squares, begun_s = 0.0, 0.0, now_s
-        if event == last:
-            break
     return within / total if total else 1.0
+
+
+def _events(times_s: Sequence[float], survival: Survival) -> Iterator[tuple[float, int]]:
+    """Yield the time and the kind of all that happens until the last webhook, with drawn durations."""
+    random, last_s = Random(1), times_s[-1]  # noqa: S311 - no secret
+    ends_s = sorted(time_s + survival.draw(random) for time_s in times_s)
+    windows_s = accumulate(repeat(WINDOW_S), initial=times_s[0] + WINDOW_S)
+    return heapq.merge(
+        zip(takewhile(last_s.__ge__, windows_s), repeat(WINDOW)),
+        zip(takewhile(last_s.__ge__, ends_s), repeat(END)),
+        zip(times_s, repeat(START)),
+        [(last_s, LAST)],
+    )

@@ -1,4 +1,4 @@
-"""Size one function of any stack by how it is invoked, without an environment.
+"""Size one function of any stack by how it is invoked, without an environment. `sizing.py` builds on these models.
 
 Rates are those of the busiest minutes. A duration is a mean, such as that of the CloudWatch metric Duration. The metric
 leaves out initialisation, so add cold starts where they matter.
@@ -72,9 +72,11 @@ def sized(
     reason: str,
     target: float | None = None,
     predicted: float | None = None,
+    load_erlangs: float | None = None,
 ) -> FunctionSizing:
-    """Return a sizing whose load follows from the inputs `arrival_rate_per_s` and `mean_duration_s`."""
-    load_erlangs = queueing.offered_load_erlangs(inputs["arrival_rate_per_s"], inputs["mean_duration_s"])
+    """Return a sizing. By default its load follows from the inputs `arrival_rate_per_s` and `mean_duration_s`."""
+    if load_erlangs is None:
+        load_erlangs = queueing.offered_load_erlangs(inputs["arrival_rate_per_s"], inputs["mean_duration_s"])
     return FunctionSizing(name, units, model, load_erlangs, target, predicted, inputs, reason)
 
 

@@ -45,7 +45,7 @@ class HighestRate(NamedTuple):
     @property
     def webhooks_per_hour(self) -> int | None:
         """The rate; None if not even the lowest supported one fits."""
-        return self.need.plans[0].sizing.webhooks_per_hour if self.need.fits else None
+        return own_sizing(self.need).webhooks_per_hour if self.need.fits else None
 
 
 def need_at(environment: Environment, neighbours: Sequence[Environment], webhooks_per_hour: int) -> Verdict:
@@ -56,6 +56,11 @@ def need_at(environment: Environment, neighbours: Sequence[Environment], webhook
     changed = with_rate(environment, webhooks_per_hour)
     (verdict,) = quota.judge([_plan(one) for one in (changed, *neighbours)])
     return verdict
+
+
+def own_sizing(need: Verdict) -> Sizing:
+    """Return the sizing of the environment that `need_at` judges: its plan comes before those of the neighbours."""
+    return need.plans[0].sizing
 
 
 def highest_rate(environment: Environment, neighbours: Sequence[Environment]) -> HighestRate:
@@ -128,7 +133,7 @@ def with_rate(environment: Environment, webhooks_per_hour: int) -> Environment:
 
 def sum_as_text(need: Verdict) -> str:
     """Return the terms whose sum is the required concurrency limit."""
-    account, sizing = need.account, need.plans[0].sizing
+    account, sizing = need.account, own_sizing(need)
     neighbours = need.total - sizing.total_reserved
     others = f" + {neighbours:,} for the other environments" if neighbours else ""
     return (

@@ -87,7 +87,7 @@ def _lower_rate(verdict: Verdict, failing: list[Plan]) -> Iterator[str]:
     if highest.webhooks_per_hour:
         yield (
             f"or lower the rate of {largest.name}: traffic.webhooks_per_hour = {highest.webhooks_per_hour} needs "
-            f"{highest.need.plans[0].sizing.sum_as_text}"
+            f"{planning.own_sizing(highest.need).sum_as_text}"
         )
 
 

@@ -123,8 +123,9 @@ def size(environment: Environment) -> Sizing:
 
 
 def of_functions(environment: Environment, functions: tuple[FunctionSizing, ...]) -> Sizing:
-    """Return the sizing with these functions, ProcessWebhook first; the usage plan follows its reservation."""
-    plan = usage_plan(environment, functions[0].reserved_concurrency or 0)
+    """Return the sizing with these functions. The usage plan follows the reservation of ProcessWebhook."""
+    (webhook,) = (function for function in functions if function.logical_id == PROCESS_WEBHOOK)
+    plan = usage_plan(environment, webhook.reserved_concurrency or 0)
     return Sizing(environment.traffic.webhooks_per_hour, functions, plan)
 
 
@@ -313,9 +314,8 @@ def _send_notification(environment: Environment, factor: int) -> FunctionSizing:
         f"{running(found.load_erlangs)}, and alerts leave in bursts of up to one batch; {reserved:,} is the "
         f"smallest reservation with which at most {percent(target)} of notifications start a second or more late"
     )
-    late = found.lateness(reserved)
-    sizing = sized(SEND_NOTIFICATION, reserved, Model.ALERT_BURSTS, inputs, reason, target, late)
-    return sizing._replace(offered_load_erlangs=found.load_erlangs)
+    late, load_erlangs = found.lateness(reserved), found.load_erlangs
+    return sized(SEND_NOTIFICATION, reserved, Model.ALERT_BURSTS, inputs, reason, target, late, load_erlangs)
 
 
 def _cleanup_history(environment: Environment) -> FunctionSizing:
@@ -351,15 +351,17 @@ def _highest_with_fewer_lanes(environment: Environment, factor: int) -> Iterator
 def remedy_for_stream(environment: Environment, batch_size: str = "stream.batch_size") -> str:
     """Return the smallest change with which the largest factor carries the load. `batch_size` names that setting."""
     sizes = range(environment.stream.batch_size, MAX_BATCH_SIZE + 1)
-    stream = environment.stream
-    larger = bisect_left(
-        sizes, True, key=lambda size: _is_carried(environment._replace(stream=stream._replace(batch_size=size)))
-    )
+    larger = bisect_left(sizes, True, key=lambda records: _is_carried(_with_batch_size(environment, records)))
     longest_ms, setting = longest_batches_ms(environment), "functions.check_alerts.mean_duration_ms"
     shorter = f"shorten batches ({setting}) to {longest_ms:,} ms" if longest_ms else "lower traffic.webhooks_per_hour"
     if larger == len(sizes):
         return f"{shorter}; no {batch_size} up to {MAX_BATCH_SIZE:,} is enough"
     return f"raise {batch_size} to {sizes[larger]:,}, if batches take no longer then, or {shorter}"
+
+
+def _with_batch_size(environment: Environment, records: int) -> Environment:
+    settings = environment.stream
+    return environment._replace(stream=settings._replace(batch_size=records))
 
 
 def longest_batches_ms(environment: Environment) -> int:

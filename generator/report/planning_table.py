@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from generator.capacity import quota
-from generator.capacity.planning import Bound, HighestRate, sum_as_text
+from generator.capacity.planning import Bound, HighestRate, own_sizing, sum_as_text
 from generator.capacity.quota import AccountQuota, Verdict
 from generator.report.sizing_table import account_as_dict
 
@@ -25,7 +25,7 @@ def needed_as_dict(name: str, need: Verdict) -> dict[str, Any]:
     """Return the limit that a rate needs, and whether the account has it."""
     return {
         "environment": name,
-        "webhooks_per_hour": need.plans[0].sizing.webhooks_per_hour,
+        "webhooks_per_hour": own_sizing(need).webhooks_per_hour,
         "required_concurrency_limit": need.required_concurrency_limit,
         "total_reserved": need.total,
         "sufficient": need.fits,
@@ -36,7 +36,7 @@ def needed_as_dict(name: str, need: Verdict) -> dict[str, Any]:
 def highest_as_text(name: str, answer: HighestRate) -> str:
     """Return the highest rate and the reason why it is not higher."""
     need = answer.need
-    account, rate = need.account, need.plans[0].sizing.webhooks_per_hour
+    account, rate = need.account, own_sizing(need).webhooks_per_hour
     if not need.fits:
         return (
             f"{name}: the account cannot hold even {rate:,} webhooks per hour, the lowest supported rate\n"
@@ -59,7 +59,7 @@ def needed_as_text(name: str, need: Verdict) -> str:
     account = need.account
     enough = f"  {_named(account)} has {account.concurrency_limit:,}: enough"
     return (
-        f"{name}: {need.plans[0].sizing.webhooks_per_hour:,} webhooks per hour need a concurrency limit of "
+        f"{name}: {own_sizing(need).webhooks_per_hour:,} webhooks per hour need a concurrency limit of "
         f"{need.required_concurrency_limit:,}\n  {sum_as_text(need)}\n{enough if need.fits else _request(need)}"
     )
 

@@ -21,6 +21,7 @@ from generator.capacity.sizing import (
     PROCESS_WEBHOOK,
     SEND_NOTIFICATION,
     cautions,
+    of_functions,
     size,
     tolerated_by_chance,
     webhook_loss,
@@ -41,6 +42,11 @@ def environment(webhooks_per_hour: int = 50_000, **sections: Mapping[str, object
 
 def figures(sized: Environment) -> list[int | None]:
     return [function.reserved_concurrency for function in size(sized).functions]
+
+
+def test_the_usage_plan_follows_process_webhook_in_any_order() -> None:
+    sizing = size(environment())
+    assert of_functions(environment(), sizing.functions[::-1]).usage_plan == sizing.usage_plan
 
 
 @pytest.mark.parametrize(
