@@ -31,7 +31,7 @@ MIN_RATIO, MAX_HOUR_S = 4.0, 0.5
 def with_gateway(one_by_one):
     """Run the stage that simulations use, with warm instances, cold starts and conservation checks."""
     drawn = draws.lognormal(Random(2), MEAN_S, P95_S)
-    function = LambdaFunction("function", Pool(SERVERS), drawn, 0.6, 30.0, 600.0)
+    function = LambdaFunction("function", Pool(SERVERS), drawn, cold_start_s=0.6, timeout_s=30.0, idle_timeout_s=600.0)
     gateway = Gateway(function, [], [], Random(3), waits_s=(), one_by_one=one_by_one)
     gateway.feed(arrivals(Steady(RATE_PER_S), Random(1), 0.0))
     now_s = 0.0

@@ -37,6 +37,7 @@ class LambdaFunction:
         name: str,
         pool: Pool,
         draw_s: Variates,
+        *,
         cold_start_s: float,
         timeout_s: float,
         idle_timeout_s: float,

@@ -199,11 +199,11 @@ def _functions(task: Task, draw: Draw, start_s: float) -> dict[str, LambdaFuncti
             name,
             shared if units is None else Pool(units),
             _durations(stated, draw(f"{name} durations")),
-            stated.cold_start_ms / 1000,
-            function.timeout_s,
-            environment.simulation.environment_idle_timeout_s,
-            shared_rate if units is None else _request_rate(units, window_s),
-            start_s,
+            cold_start_s=stated.cold_start_ms / 1000,
+            timeout_s=function.timeout_s,
+            idle_timeout_s=environment.simulation.environment_idle_timeout_s,
+            request_rate=shared_rate if units is None else _request_rate(units, window_s),
+            start_s=start_s,
         )
     return functions
 

@@ -163,7 +163,7 @@ class Stream:
                 self._retry(number, lane, now_s)
             elif kind == RETRIED:
                 self._try(number, lane, now_s)
-            elif now_s == lane.due_s:
+            elif kind == SENT and now_s == lane.due_s:  # Otherwise it was planned anew.
                 self._send(number, lane, now_s)
         self.inside.advance(until_s)
         self.function.running.advance(until_s)

@@ -86,10 +86,10 @@ Costs = Iterable[tuple[float, Bottleneck]]
 """Limits with the number of events that each cost."""
 
 
-def _judge(task: Task, count: int, name: str, measured: Estimate, costs: Costs, events: float) -> Target:
+def _judge(task: Task, replications: int, name: str, measured: Estimate, costs: Costs, events: float) -> Target:
     """Return the verdict. A missed target has the limit that cost the most, and all that cost too many events."""
     target = getattr(task.environment.targets, name)
-    verdict, needed = decide(target, measured, count)
+    verdict, needed = decide(target, measured, replications)
     if verdict is not TargetVerdict.MISSED:
         return Target(name, target, measured, verdict, needed)
     worst, *others = sorted(costs, key=itemgetter(0), reverse=True)

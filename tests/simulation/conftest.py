@@ -59,7 +59,9 @@ def warm_function():
 
     def build(reserved, distribution="exponential", mean_s=0.1, seed=1):
         drawn = durations(distribution, mean_s, seed)
-        return LambdaFunction("function", Pool(reserved), drawn, 0.0, FOREVER_S, FOREVER_S)
+        return LambdaFunction(
+            "function", Pool(reserved), drawn, cold_start_s=0.0, timeout_s=FOREVER_S, idle_timeout_s=FOREVER_S
+        )
 
     return build
 

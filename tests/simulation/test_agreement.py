@@ -74,7 +74,8 @@ def test_the_prediction_covers_that_the_last_unit_often_starts_cold(units, rate_
     )
     durations = draws.random_stream(1, 0, "durations")
     draw_s = draws.lognormal(durations, 0.105, p95_s) if p95_s else draws.exponential(durations, 0.105)
-    gateway = loss_system(LambdaFunction("function", Pool(units), draw_s, 0.6, 30.0, 60.0), rate_per_s, 1)
+    function = LambdaFunction("function", Pool(units), draw_s, cold_start_s=0.6, timeout_s=30.0, idle_timeout_s=60.0)
+    gateway = loss_system(function, rate_per_s, 1)
     now_s = 0.0
     while gateway.offered < 20_000 * SCALE:
         now_s = gateway.run(1e9)
@@ -177,7 +178,9 @@ def test_the_time_without_a_free_execution_gives_narrower_intervals_that_cover_t
         counts = []
         for replication in range(10):
             drawn = draws.lognormal(draws.random_stream(seed, replication, "durations"), MEAN_S, 2.4 * MEAN_S)
-            function = LambdaFunction("function", Pool(units), drawn, 0.0, 1e9, 1e9)
+            function = LambdaFunction(
+                "function", Pool(units), drawn, cold_start_s=0.0, timeout_s=1e9, idle_timeout_s=1e9
+            )
             gateway = loss_system(function, rate_per_s, seed, replication)
             run(2.0, gateway)
             before = gateway.snapshot()
@@ -210,7 +213,9 @@ def test_cold_starts_agree_with_simfaas():
     32 million seconds (seeds 11 and 12) the simulation finds 0.00135, 1.79 and 5.91, all within 1 %.
     """
     drawn = draws.exponential(draws.random_stream(2, 0, "durations"), 1.991)
-    function = LambdaFunction("function", Pool(1000), drawn, 2.244 - 1.991, 1e12, 600.0)
+    function = LambdaFunction(
+        "function", Pool(1000), drawn, cold_start_s=2.244 - 1.991, timeout_s=1e12, idle_timeout_s=600.0
+    )
     gateway = loss_system(function, 0.9, 2)
     run(5000.0, gateway)
     before = function.snapshot(5000.0)

@@ -43,7 +43,7 @@ def ours(seed):
     A gateway invokes the first function, half of whose runs invoke the second.
     """
     first, second = (
-        LambdaFunction(name, Pool(units), draw, 0.0, 1e9, 1e9, start_s=-WARM_UP_S)
+        LambdaFunction(name, Pool(units), draw, cold_start_s=0.0, timeout_s=1e9, idle_timeout_s=1e9, start_s=-WARM_UP_S)
         for name, units, draw in (
             ("first", FIRST, draws.lognormal(draws.random_stream(seed, 0, "first"), FIRST_MEAN_S, FIRST_P95_S)),
             ("second", SECOND, draws.exponential(draws.random_stream(seed, 0, "second"), SECOND_MEAN_S)),

@@ -22,7 +22,8 @@ def function():
 
     def build(units=2, *, seconds=1.0, cold_s=1.0, timeout_s=5.0, idle_s=10.0, rate=None, pool=None):
         drawn = draws.constant(seconds)
-        return LambdaFunction("function", pool or Pool(units), drawn, cold_s, timeout_s, idle_s, rate)
+        options = {"cold_start_s": cold_s, "timeout_s": timeout_s, "idle_timeout_s": idle_s, "request_rate": rate}
+        return LambdaFunction("function", pool or Pool(units), drawn, **options)
 
     return build
 

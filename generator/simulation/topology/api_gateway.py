@@ -40,15 +40,11 @@ def usage_plans(resources: Resources, method: str) -> Sequence[Throttle]:
         resources.leave_out(plans, f"no effect, because {method} requires no API key")
         return []
     api = template.references(template.properties(method).get("RestApiId"))
-    own = [plan for plan in plans if _covers(template, plan, api)]
-    resources.leave_out([plan for plan in plans if plan not in own], "no effect, because it belongs to another API")
-    for place, plan in enumerate(own):
-        try:
-            own[place] = _limited(template, plan, method, api)
-        except Unknown as unknown:
-            resources.leave_out([plan], f"its throttle of single methods is not simulated: {unknown}")
-        except MALFORMED as error:
-            resources.leave_out([plan], f"its throttle of single methods has an unknown shape ({error!r})")
+    covering = [plan for plan in plans if _covers(template, plan, api)]
+    resources.leave_out(
+        [plan for plan in plans if plan not in covering], "no effect, because it belongs to another API"
+    )
+    own = [_on_method(resources, plan, method, api) for plan in covering]
     if len(own) < 2:
         return own
     plans_with_key = template.references([template.properties(key) for key in template.ids(USAGE_PLAN_KEY)])
@@ -58,6 +54,17 @@ def usage_plans(resources: Resources, method: str) -> Sequence[Throttle]:
         return applied
     resources.leave_out(own, "the template does not determine which usage plan has the senders' key")
     return []
+
+
+def _on_method(resources: Resources, plan: Throttle, method: str, api: set[str]) -> Throttle:
+    """Return the plan with its limits on a method, or as it is with a note if they are not known."""
+    try:
+        return _limited(resources.template, plan, method, api)
+    except Unknown as unknown:
+        resources.leave_out([plan], f"its throttle of single methods is not simulated: {unknown}")
+    except MALFORMED as error:
+        resources.leave_out([plan], f"its throttle of single methods has an unknown shape ({error!r})")
+    return plan
 
 
 def stages(resources: Resources, method: str) -> Iterator[Throttle]:
