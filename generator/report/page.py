@@ -1,4 +1,8 @@
-"""The reviewer's page of one environment as Markdown: architecture, sizing, permissions, cost and deployment."""
+"""The reviewer's page of one environment as Markdown.
+
+A table lists what to approve. Sections follow on sizing, quota, cost, permissions, alarms, retention, architecture and
+deployment.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ COUNTED = {
     "AWS::SQS::Queue": "failure queue",
     "AWS::CloudWatch::Alarm": "alarm",
 }
-"""Resource types that the table counts."""
+"""Resource types that the table of what to approve counts, each with its noun."""
 
 
 def generated_files(judged: JudgedPlan) -> dict[str, str]:
@@ -92,6 +96,9 @@ def _to_approve(template: Template, judged: JudgedPlan, items: Sequence[Item]) -
     yield "Parameters", "; ".join(_parameter(*item) for item in template.parameters.items())
     counts = ", ".join(counted(len(template.of_type(kind)), noun) for kind, noun in COUNTED.items())
     yield "Resources", f"{len(template.resources)}, including {counts}"
+
+
+# _reservations, _quota and _data are rows of the table of what to approve.
 
 
 def _reservations(judged: JudgedPlan) -> str:

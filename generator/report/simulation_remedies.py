@@ -245,8 +245,10 @@ class _Remedies:
         units = size(self._stricter)[PROCESS_WEBHOOK].reserved_concurrency or 0
         is_known = not {Cause.PLAN, Cause.FOLLOWING_PLAN}.isdisjoint(missed)
         if self._template and (is_known or any(self._refuses(one) for one in limits)):
-            while not (below := [one for one in limits if _is_below(one, plan := usage_plan(self._peak, units))]):
+            plan = usage_plan(self._peak, units)
+            while not (below := [one for one in limits if _is_below(one, plan)]):
                 units += 1
+                plan = usage_plan(self._peak, units)
             for one in below:
                 own_per_s = one.rate_per_s or 0
                 admitted = f"{number(own_per_s)}/s" + ("" if one.burst is None else f" and {one.burst:,g}")

@@ -20,7 +20,7 @@ from generator.stack import names, permissions
 from generator.stack.functions import log_group
 
 STAGE_NAME = "v1"
-PATH = "WebhookResource"
+RESOURCE = "WebhookResource"
 ACCESS_LOG_GROUP = "WebhookAccessLogGroup"
 API_LOGGING_ACCOUNT = "ApiLoggingAccount"
 
@@ -62,12 +62,12 @@ def _method() -> list[AWSObject]:
     model = apigateway.Model("WebhookModel", ContentType="application/json", Schema={"type": "object"}, **api)
     validator = apigateway.RequestValidator("WebhookValidator", ValidateRequestBody=True, **api)
     return [
-        apigateway.Resource(PATH, ParentId=GetAtt(names.API, "RootResourceId"), PathPart="webhooks", **api),
+        apigateway.Resource(RESOURCE, ParentId=GetAtt(names.API, "RootResourceId"), PathPart="webhooks", **api),
         model,
         validator,
         _post(
             "WebhookMethod",
-            PATH,
+            RESOURCE,
             ApiKeyRequired=True,
             RequestModels={"application/json": Ref(model)},
             RequestValidatorId=Ref(validator),
@@ -81,9 +81,9 @@ def _source_methods(sources: Sequence[WebhookSource]) -> Iterable[AWSObject]:
     It needs no API key, because a sender that controls only URL and body cannot send one.
     """
     for source in sources:
-        path = names.source(source.name, "Resource")
-        yield apigateway.Resource(path, ParentId=Ref(PATH), PathPart=source.name, RestApiId=Ref(names.API))
-        yield _post(names.source(source.name, "Method"), path)
+        resource = names.source(source.name, "Resource")
+        yield apigateway.Resource(resource, ParentId=Ref(RESOURCE), PathPart=source.name, RestApiId=Ref(names.API))
+        yield _post(names.source(source.name, "Method"), resource)
 
 
 def _post(logical_id: str, resource: str, **optional: object) -> apigateway.Method:

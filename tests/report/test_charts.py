@@ -25,7 +25,7 @@ RATES = [100, 20_000, 50_000]
 RESERVED = {"ProcessWebhookFunction": [3, 12, 20], "CheckAlertsFunction": [5, 5, 10], "OtherFunction": [5, 5, 10]}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def few_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw three rates instead of all at which a reservation rises."""
     monkeypatch.setattr(planning, "staircase", lambda _: (RATES, RESERVED))
@@ -67,6 +67,7 @@ def test_a_simulation_shows_arrivals_throttles_concurrency_and_age(result: Simul
         assert title in shown
 
 
+@pytest.mark.usefixtures("few_rates")
 def test_every_line_of_the_sizing_has_a_label(tmp_path: Path) -> None:
     draw_sizing(tmp_path / "chart.svg")
     shown = words(tmp_path / "chart.svg")
@@ -78,14 +79,14 @@ def test_every_line_of_the_sizing_has_a_label(tmp_path: Path) -> None:
         assert label in shown
 
 
+@pytest.mark.usefixtures("few_rates")
 @pytest.mark.slow
 def test_a_limit_far_above_the_total_is_in_the_title(tmp_path: Path) -> None:
     draw_sizing(tmp_path / "chart.svg", 900)
     assert "900 reservable (off the chart)" in words(tmp_path / "chart.svg")
 
 
-def test_the_sizing_of_an_environment_ends_at_the_highest_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
+def test_the_sizing_of_an_environment_ends_at_the_highest_rate(tmp_path: Path) -> None:
     sizing_chart(judged("dev"), tmp_path / "chart.svg")
     shown = words(tmp_path / "chart.svg")
     assert "dev: 11 of 900 reservable executions, fits the account" in shown
@@ -102,6 +103,7 @@ def test_the_same_chart_has_the_same_bytes_and_no_date(result: SimulationResult,
     assert "<dc:date>" not in one
 
 
+@pytest.mark.usefixtures("few_rates")
 @pytest.mark.slow
 def test_charts_read_on_light_and_dark_pages(result: SimulationResult, tmp_path: Path) -> None:
     """The background is white in both, and no text or line is."""
@@ -140,6 +142,7 @@ def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
         require(tmp_path / "chart.svg")
 
 
+@pytest.mark.usefixtures("few_rates")
 def test_a_symbolic_link_is_kept_and_its_target_is_written(tmp_path: Path) -> None:
     (tmp_path / "link.svg").symlink_to(tmp_path / "chart.svg")
     draw_sizing(tmp_path / "link.svg")
@@ -147,6 +150,7 @@ def test_a_symbolic_link_is_kept_and_its_target_is_written(tmp_path: Path) -> No
     assert "total: 40" in words(tmp_path / "chart.svg")
 
 
+@pytest.mark.usefixtures("few_rates")
 def test_a_chart_that_fails_leaves_the_existing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: object, svg: Any, **__: object) -> None:
         Path(svg).write_text("half") if isinstance(svg, Path | str) else svg.write("half")
