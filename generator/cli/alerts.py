@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import re
 import shlex
 import sys
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from generator._format import text_table, visible
+from generator._format import as_json, text_table, visible
 from generator.cli import deployed, options
 from generator.config import files
 from generator.config.schema import Environment
@@ -150,7 +149,7 @@ def show(user: str, alert: str, show_phone_numbers: bool, format_: str, **access
     shown = _shown(known, show_phone_numbers)
     if format_ == "json":
         fired = {"price": price.price, "at": _iso(price.timestamp_ms)} if price else None
-        click.echo(json.dumps({**shown, "fired": fired}, indent=1))
+        click.echo(as_json({**shown, "fired": fired}))
         return
     click.echo("\n".join(_as_text(shown, price)))
     if known.state == State.FIRED:
@@ -174,7 +173,7 @@ def list_(
         matching = [*itertools.islice(in_state, limit + 1)]
     is_cut, rows = len(matching) > limit, [_shown(alert, show_phone_numbers) for alert in matching[:limit]]
     if format_ == "json":
-        click.echo(json.dumps({"environment": _environment().name, "alerts": rows, "more": is_cut}, indent=1))
+        click.echo(as_json({"environment": _environment().name, "alerts": rows, "more": is_cut}))
         return
     header = ("User", "Alert", "State", "Watches", "Armed", "Outcome", "Phone number", "Reason")
     click.echo("\n".join(text_table(header, map(_row, rows))))
@@ -189,7 +188,7 @@ def policy(region: str | None, stack_name: str | None) -> None:
     """Print the IAM policy that these commands need. Needs no credentials."""
     from generator.account import alerts as live
 
-    click.echo(json.dumps(live.policy(*deployed.place(_environment(), region, stack_name)), indent=1))
+    click.echo(as_json(live.policy(*deployed.place(_environment(), region, stack_name))))
 
 
 def _refuse(why: str) -> NoReturn:

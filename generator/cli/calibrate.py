@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from generator import plans
-from generator._format import counted, joined, number, percent, text_table, visible
+from generator._format import as_json, counted, joined, number, percent, text_table, visible
 from generator.cli import deployed, options
 from generator.config.files import toml_tables
 from generator.errors import Fault, GeneratorError, UnreadableMetrics, each
@@ -72,7 +71,7 @@ def command(
         click.echo(f"These commands need the permissions {joined(metrics.SCRIPT_ACTIONS)}.", err=True)
         return
     if policy:
-        click.echo(json.dumps(metrics.policy(*place), indent=1))
+        click.echo(as_json(metrics.policy(*place)))
         return
     series, report_lines = _read_given((partial(metrics.read_export, wanted), file), (metrics.read_reports, reports))
     if series is None:
@@ -81,7 +80,7 @@ def command(
     result = calibration.calibrate(environment, judged.plan.sizing, series, report_lines or {})
     measured = _usable(name, result)
     if format_ == "json":
-        click.echo(json.dumps(_as_dict(judged, result, measured), indent=1))
+        click.echo(as_json(_as_dict(judged, result, measured)))
     else:
         click.echo(visible("\n".join(_as_text(judged, result, measured)), kept="\n"))
     sys.exit(1 if result.contradictions else 0)
