@@ -8,7 +8,6 @@ import math
 import os
 import re
 import stat
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
@@ -340,15 +339,35 @@ def loader() -> Any:
         }
 
         def flatten_mapping(self, node: Any) -> None:
-            for key, _ in node.value:
-                if isinstance(key.value, str):
-                    key.value = sys.intern(key.value)  # PyYAML 6.0.4 finds repeated keys of merges by identity.
+            _merge(self, node)
             super().flatten_mapping(node)
 
     for kind in ("int", "float"):
         Loader.add_constructor(f"tag:yaml.org,2002:{kind}", partial(_short_number, kind))
     Loader.add_multi_constructor("!", _long_form)
     return Loader
+
+
+def _merge(loader: Any, node: Any) -> None:
+    """Replace each merge key of a mapping by the pairs that it merges. A later pair of a key overrides an earlier one.
+
+    PyYAML 6.0.4 lets a later mapping override an earlier one. Source: YAML 1.1, "Merge key language-independent type":
+    of several mappings, the earlier ones override the later ones.
+    """
+    from yaml.constructor import ConstructorError
+
+    merged: list[Any] = []
+    own: list[Any] = []
+    for key, value in node.value:
+        if key.tag != "tag:yaml.org,2002:merge":
+            own.append((key, value))
+            continue
+        for source in value.value if value.id == "sequence" else [value]:
+            if source.id != "mapping":
+                raise ConstructorError(None, None, f"a merge key with a {source.id} in it", source.start_mark)
+            loader.flatten_mapping(source)
+            merged[:0] = source.value
+    node.value = [*merged, *own]
 
 
 def _short_number(kind: str, loader: Any, node: Any) -> Any:

@@ -71,6 +71,9 @@ def test_a_change_behind_a_merge_key_is_a_difference_of_each_resource() -> None:
         ("<<: *nested", 1),
         ("<<: [*b, *nested]", 2),
         ("<<: *a, <<: *b", 1),
+        ("<<: *b, <<: *a", 2),
+        ("<<: {KEY: 1, KEY: 2}", 2),
+        ("<<: [{KEY: 1, KEY: 2}, *a]", 2),
     ],
 )
 def test_the_first_of_several_merged_mappings_wins(written: str, value: int, key: str) -> None:
@@ -87,5 +90,5 @@ def test_the_first_of_several_merged_mappings_wins(written: str, value: int, key
 
 @pytest.mark.parametrize("merged", ["[1]", "x", "[{a: 1}, [2]]"])
 def test_a_merge_of_no_mapping_is_refused(merged: str) -> None:
-    with pytest.raises(UnreadableTemplate, match=r"for merging, but found (scalar|sequence)"):
+    with pytest.raises(UnreadableTemplate, match=r"a merge key with a (scalar|sequence) in it"):
         parsed("t.yaml", f"C: {{<<: {merged}}}")
