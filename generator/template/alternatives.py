@@ -13,7 +13,7 @@ from typing import NamedTuple
 from generator.template.constraints import allowed_values
 from generator.template.dependencies import MAPPING_TYPES
 from generator.template.evaluation import Evaluator, Unknown
-from generator.template.guards import ALWAYS, Equality, Guard, merge, when
+from generator.template.guards import ALWAYS, Equality, Fact, Guard, merge, when
 from generator.template.intrinsics import (
     NO_VALUE,
     Json,
@@ -27,8 +27,14 @@ from generator.template.intrinsics import (
 )
 from generator.template.model import Template, is_list, is_stored
 
-MAX_ALTERNATIVES, MAX_CASES = 250, 5_000
-"""Values of one property to follow, and cases to look at on the way. Beyond that, its value counts as unknown."""
+MAX_ALTERNATIVES = 250
+"""Values of one property to follow. Beyond that, its value counts as unknown."""
+
+MAX_CASES = 5_000
+"""Cases in which to resolve one property. Beyond that, its value counts as unknown."""
+
+MAX_CHARACTERS = 5_000_000
+"""Characters of one property to resolve, in all its cases together. Beyond that, its value counts as unknown."""
 
 Location = tuple[str | int, ...]
 """The place of a value in the template, key by key."""
@@ -167,27 +173,29 @@ class _Cases(Evaluator):
 
     def __init__(self, template: Template, to_try: ParameterValues) -> None:
         super().__init__(template)
-        self._to_try, self._guard = to_try, ALWAYS
+        self._to_try = to_try
+        self._guard: set[tuple[Fact, bool]] = set()
+        """The facts of the case so far."""
         self._is_found: dict[int, bool] = {}
         """Whether any deployment finds an entry, by the identity of the arguments, which outlive this object."""
 
     def of(self, value: Json, guard: Guard) -> Iterator[tuple[Json, Guard]]:
         """Yield what a value is in each case within a guard, with the case's own guard; UNKNOWN if there is no case."""
         waiting, is_refused = [guard], True
-        for _ in range(MAX_CASES):
+        for _ in range(min(MAX_CASES, 1 + MAX_CHARACTERS // (1 + len(str(value))))):
             if not waiting:
                 break
-            self._guard = waiting.pop()
+            self._guard = set(waiting.pop())
             try:
                 resolved = self._resolved(value)
             except Unknown:
                 resolved = Missing.UNKNOWN
             except _Undecided as undecided:
-                cases = [merge(self._guard, option) for option in reversed(undecided.options)]
+                cases = [merge(frozenset(self._guard), option) for option in reversed(undecided.options)]
                 waiting += [case for case in cases if case is not None]
                 continue
             is_refused = False
-            yield Missing.ABSENT if resolved == NO_VALUE else resolved, self._guard
+            yield Missing.ABSENT if resolved == NO_VALUE else resolved, frozenset(self._guard)
         if waiting or is_refused:
             yield Missing.UNKNOWN, (ALWAYS if waiting else guard)
 
@@ -235,6 +243,10 @@ class _Cases(Evaluator):
         others = frozenset((Equality(name, text), False) for text in texts)
         if others <= self._guard:
             return None
+        if len(others) == 1 and not has_others:  # With one option, the case goes on.
+            (text,) = texts
+            self._guard.add((Equality(name, text), True))
+            return text
         raise _Undecided([*(when(Equality(name, text)) for text in texts), *([others] if has_others else [])])
 
     def _find_in_map(self, content: list[Json]) -> Json:

@@ -14,7 +14,8 @@ from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
 from generator.report.bill import bill, has_bill, total_usd
 from generator.simulation.topology.reading import read_topology
-from generator.template.alternatives import stated_figures
+from generator.template import alternatives
+from generator.template.alternatives import Missing, stated_figures, values_of
 from generator.template.evaluation import Evaluator, Scope, Unknown, known, one_deployment
 from generator.template.intrinsics import canonical, whole_number
 from generator.template.reading import parse
@@ -136,6 +137,31 @@ def test_an_unknown_value_has_its_reason(value: Any, reason: str) -> None:
 )
 def test_scope_known_resolves_only_what_no_deployment_changes(value: Any, expected: Any) -> None:
     assert Evaluator(parse(template(0)), Scope.KNOWN).value(value) == expected
+
+
+def joined(number: int, **declared: Any) -> dict[str, Any]:
+    """Return a template with a function that reserves the digits of so many parameters, joined."""
+    names = [f"P{index}" for index in range(number)]
+    figure = {"Fn::Join": ["", [{"Ref": name} for name in names]]}
+    function = {"Type": "AWS::Lambda::Function", "Properties": {RESERVED: figure}}
+    return {"Parameters": {name: {"Type": "String", **declared} for name in names}, "Resources": {FUNCTION: function}}
+
+
+def test_parameters_with_one_value_take_one_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a case for each of them, the time grew with the cube of their number."""
+    monkeypatch.setattr(alternatives, "MAX_CASES", 1)
+    (figure,) = stated_figures(parse(joined(9, Default="1")), FUNCTION, RESERVED)
+    assert figure.number == 111_111_111
+
+
+def test_a_long_value_has_fewer_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = joined(3, AllowedValues=["1", "2"])
+    figure = content["Resources"][FUNCTION]["Properties"][RESERVED]
+    assert len(values_of(parse(content), figure)) == 8
+    monkeypatch.setattr(alternatives, "MAX_CHARACTERS", 500)
+    *some, last = values_of(parse(content), figure)
+    assert 0 < len(some) < 8
+    assert last.value is Missing.UNKNOWN
 
 
 def test_a_resource_with_a_certain_condition_is_removed_or_unconditional() -> None:
