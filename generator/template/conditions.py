@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,9 +36,14 @@ from generator.template.model import Template, is_list, is_stored
 MAX_COMPARISONS = 64
 """Comparisons that one Fn::Equals may become because of the Fn::Ifs in its sides."""
 
-MAX_SOLUTIONS, MAX_TEXT = 16, 100
-"""Values of a parameter with which a composed text forms another text, and characters of that text. With more, the
-comparison of the two may be true or false.
+MAX_SOLUTIONS = 16
+"""Values of a parameter with which a composed text forms another text. With more, the comparison of the two may be true
+or false.
+"""
+
+MAX_PLACES = 2_000_000
+"""Places in texts at which the parts of composed texts are tried, in all comparisons of a template. Beyond that, a
+comparison may be true or false.
 """
 
 
@@ -81,6 +86,28 @@ class Formula:
     comparison: Comparison | None = None
 
 
+class Part(NamedTuple):
+    """A part of a composed text: a literal, or the parameter `name`. It is one of `texts`, or any text if that is None.
+
+    The places in a text are those between its characters, from 0 to its length.
+    """
+
+    name: str | None
+    texts: Collection[str] | None
+
+    def ends(self, text: str, starts: Collection[int]) -> Collection[int]:
+        """Return the places in a text where the part can end if it begins at one of `starts`."""
+        if self.texts is None:
+            return range(min(starts, default=len(text) + 1), len(text) + 1)
+        return {start + len(each) for start in starts for each in self.texts if text.startswith(each, start)}
+
+    def starts(self, text: str, ends: Collection[int]) -> Collection[int]:
+        """Return the places in a text where the part can begin if it ends at one of `ends`."""
+        if self.texts is None:
+            return range(max(ends, default=-1) + 1)
+        return {end - len(each) for end in ends for each in self.texts if text.endswith(each, 0, end)}
+
+
 Truths = dict[Formula, bool | None]
 """Formulas evaluated under one assignment."""
 
@@ -100,6 +127,7 @@ class DeploymentSpace:
         self._equalities: dict[Equality, Formula] = {}
         self._compared: dict[str, Formula] = {}
         self._literals: dict[str, set[str]] = defaultdict(set)
+        self._places_left = MAX_PLACES
         self._partners: dict[str, set[str]] = {}
         self.constraints = tuple(
             formula for rule in template.rules.values() if (formula := self._constraint(as_mapping(rule))) is not None
@@ -162,12 +190,13 @@ class DeploymentSpace:
         self.steps += 1
         if formula.comparison is not None:
             return self._compares(formula.comparison, assignment)
+        if formula.kind == "not":
+            holds = self.truth(formula.parts[0], assignment, known)
+            return None if holds is None else not holds
         wanted = formula.kind == "and"
         outcome: bool | None = wanted
         for part in formula.parts:
             holds = self.truth(part, assignment, known)
-            if formula.kind == "not":
-                return None if holds is None else not holds
             if holds is (not wanted):
                 return holds
             if holds is None:
@@ -323,7 +352,8 @@ class DeploymentSpace:
                 self._literals[inner].add(default)
         if texts is None or self._texts(side) is not None:
             return texts is not None
-        solved = [self._solve(side, text) for text in texts]  # Each notes its values, so none is left out.
+        parts = self._parts(side)
+        solved = [parts is not None and self._solve(parts, text) for text in texts]  # Each notes its values.
         return all(solved)
 
     def _plain(self, value: Json) -> str | None:
@@ -345,31 +375,45 @@ class DeploymentSpace:
                 return texts if is_simple and len(texts) == len(values) else None
         return None
 
-    def _solve(self, composed: Json, text: str) -> bool:
-        """Note the parameter values that make a composed text equal to `text`. Return whether there are no others."""
+    def _parts(self, composed: Json) -> list[Part] | None:
+        """Return the parts of an Fn::Sub; None if it is no Fn::Sub of literals and of parameters that are texts."""
         parts = parts_of(as_mapping(composed).get("Fn::Sub"))
-        if parts is None or len(text) > MAX_TEXT:
-            return False
-        names = [None if isinstance(part, str) else self._plain(part) for part in parts]
-        if not all(isinstance(part, str) or self._is_text(name) for part, name in zip(parts, names, strict=True)):
-            return False
-        choices = [(part,) if name is None else self._allowed(name) for part, name in zip(parts, names, strict=True)]
-        # First the places where each part can begin, then, from the end, those from which the text can be completed.
-        starts: list[Collection[int]] = [[0]]
-        for texts in choices:
-            starts.append({end for _, end in _spans(text, starts[-1], range(len(text) + 1), texts)})
-        ends, are_all = {len(text)}, True
-        for name, texts, begins in zip(names[::-1], choices[::-1], starts[-2::-1], strict=True):
-            spans = _spans(text, begins, ends, texts)
-            ends = {start for start, _ in spans}
-            if name is not None and texts is None:
-                values = {text[start:end] for start, end in spans}
-                self._literals[name].update(sorted(values)[:MAX_SOLUTIONS])
-                are_all = are_all and len(values) <= MAX_SOLUTIONS
-        return are_all
+        found = [self._part(part) for part in parts or ()]
+        known = [part for part in found if part is not None]
+        return known if parts is not None and len(known) == len(found) else None
 
-    def _is_text(self, name: str | None) -> bool:
-        return name is not None and not is_list(as_mapping(self._template.parameters.get(name)))
+    def _part(self, part: Json) -> Part | None:
+        if isinstance(part, str):
+            return Part(None, (part,))
+        name = self._plain(part)
+        if name is None or is_list(as_mapping(self._template.parameters.get(name))):
+            return None
+        return Part(name, self._allowed(name))
+
+    def _solve(self, parts: Sequence[Part], text: str) -> bool:
+        """Note the parameter values that make the parts form `text`. Return whether there are no others.
+
+        The first pass finds the places where each part can begin, given the parts before it. The second pass, from the
+        last part, keeps those from which the parts after it can complete the text.
+        """
+        places = (len(text) + 1) * sum(1 if part.texts is None else len(part.texts) for part in parts)
+        if places > self._places_left:
+            return False
+        self._places_left -= places
+        begins: list[Collection[int]] = [[0]]
+        for part in parts:
+            begins.append(part.ends(text, begins[-1]))
+        ends, are_all = [len(text)], True
+        for part, begin in zip(parts[::-1], begins[-2::-1], strict=True):
+            completing = part.starts(text, ends)
+            starts = sorted(start for start in begin if start in completing)
+            if part.name is not None and part.texts is None:
+                spans = (text[start:end] for start in starts for end in ends if start <= end)
+                values = _distinct(spans, MAX_SOLUTIONS + 1)
+                self._literals[part.name].update(values[:MAX_SOLUTIONS])
+                are_all = are_all and len(values) <= MAX_SOLUTIONS
+            ends = starts
+        return are_all
 
     def _note_keys(self, arguments: Sequence[Json]) -> None:
         table = as_mapping(self._template.mappings.get(literal_text(arguments[0]) or ""))
@@ -400,12 +444,14 @@ def _with_result(value: Json, name: str, holds: bool) -> Json:
     return value
 
 
-def _spans(
-    text: str, starts: Collection[int], ends: Collection[int], texts: Collection[str] | None
-) -> set[tuple[int, int]]:
-    """Return the start and the end of every part of a text that is one of `texts`, or anything if that is None."""
-    spans = ((start, end) for start in starts for end in ends if start <= end)
-    return {(start, end) for start, end in spans if texts is None or text[start:end] in texts}
+def _distinct(texts: Iterable[str], most: int) -> list[str]:
+    """Return the first distinct texts, at most `most`, without looking at those after them."""
+    found: dict[str, None] = {}
+    for text in texts:
+        found[text] = None
+        if len(found) == most:
+            break
+    return list(found)
 
 
 def _key(value: Json) -> str:

@@ -20,6 +20,7 @@ from generator.checks.quota.variants import variants
 from generator.config import files
 from generator.errors import InvalidEnvironment, OversizedTemplate, UnreadableTemplate
 from generator.template import dependencies
+from generator.template.conditions import DeploymentSpace
 from generator.template.intrinsics import parts_of
 from generator.template.reading import MAX_DEPTH, MAX_VALUES, parse, parsed, text_of
 from tests.conftest import environment_of
@@ -84,6 +85,18 @@ def test_text_of_open_braces_is_searched_in_one_pass() -> None:
     text = "${" * 500_000
     assert list(dependencies.references({"Fn::Sub": text})) == []
     assert parts_of(text) == [text]
+
+
+def test_a_text_of_many_parts_is_compared_in_linear_time() -> None:
+    """Ten conditions took 20 s when each pair of places in the text was tried for each part."""
+    composed = {"Fn::Sub": "${P}" * 400}
+    content = {
+        "Parameters": {"P": {"Type": "String"}},
+        "Conditions": {f"C{n}": {"Fn::Equals": [composed, "a" * 97 + str(100 + n)]} for n in range(10)},
+        "Resources": {"A": {"Type": "AWS::SNS::Topic"}},
+    }
+    with time_limit(5):
+        assert DeploymentSpace(parse(content)).mentioned("P")
 
 
 @pytest.mark.parametrize("case", ["aliases", "nesting", "thousands of digits"])

@@ -8,6 +8,7 @@ import pytest
 
 from generator.checks.quota.variants import variants
 from generator.checks.quota.worst_case import worst_case
+from generator.template import conditions
 from generator.template.constraints import accepts
 
 NUMBER, STRING = {"Type": "Number"}, {"Type": "String"}
@@ -56,11 +57,11 @@ def test_accepts_what_the_declaration_leaves_possible(parameter: Any, accepted: 
 )
 def test_a_condition_on_a_value_that_nobody_can_deploy_never_holds(stage: Any, total: int) -> None:
     """The function reserves 900 in prod, 20 in dev, 0 in test and 950 elsewhere."""
-    conditions = {f"Is{name}": {"Fn::Equals": [{"Ref": "Stage"}, name]} for name in ("prod", "dev", "test")}
+    are_stages = {f"Is{name}": {"Fn::Equals": [{"Ref": "Stage"}, name]} for name in ("prod", "dev", "test")}
     figure = {"Fn::If": ["Isprod", 900, {"Fn::If": ["Isdev", 20, {"Fn::If": ["Istest", 0, 950]}]}]}
     content = {
         "Parameters": {"Stage": {"Type": "String", **stage}},
-        "Conditions": conditions,
+        "Conditions": are_stages,
         "Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": figure}}},
     }
     assert worst_case(variants(content)).total == total
@@ -96,6 +97,19 @@ def test_a_text_of_many_parameters_is_compared_at_once(ending: str, total: int) 
     composed = {"Fn::Sub": "".join(f"${{{name}}}" for name in names) + ending}
     content = conditional({name: {"Type": "String"} for name in names}, composed, "a" * 60)
     assert worst_case(variants(content)).total == total
+
+
+@pytest.mark.parametrize(("text", "total"), [("y" * 101, 1), ("y" * 101 + "-x", 900)])
+def test_a_composed_text_is_compared_with_a_long_one(text: str, total: int) -> None:
+    content = conditional({"Env": {"Type": "String"}}, {"Fn::Sub": "${Env}-x"}, text)
+    assert worst_case(variants(content)).total == total
+
+
+def test_a_comparison_beyond_the_bound_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = conditional({"Env": {"Type": "String"}}, {"Fn::Sub": "${Env}-x"}, "yyy")
+    assert worst_case(variants(content)).total == 1
+    monkeypatch.setattr(conditions, "MAX_PLACES", 5)
+    assert worst_case(variants(content)).total == 900
 
 
 @pytest.mark.parametrize(("given", "total"), [("b,c", 1), (["b", "c"], 1), (["a", "c"], 900), (None, 900)])
