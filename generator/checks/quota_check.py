@@ -218,27 +218,34 @@ def judge(
     """
     own: list[Pool] = []
     if request.together:
-        counted = [*environments, *_outside_folders(others)]
+        counted = [*environments, *_counted_once(others)]
         has_gaps, by_others = any(source.gaps for source in counted), _neighbours(request, counted, folder)
         judged = pools.fullest(_in_one_region(counted), request, by_others, has_gaps)
     else:
         counted, options = [*environments, *others], Request(ignored=request.ignored)
         own = [pool for source in environments for pool in pools.fullest(source.stacks, options)]
         judged = [pool for one in others for pool in pools.fullest(one.stacks, request, has_gaps=bool(one.gaps))]
-    gaps = (gap for source in counted for gap in source.gaps)
+    gaps = dict.fromkeys(gap for source in counted for gap in source.gaps)
     return judged, [*pools.findings([*own, *judged]), *gaps]
 
 
-def _outside_folders(sources: Iterable[Source]) -> list[Source]:
-    """Return the sources without the files that one of the folders has too."""
-    folders = [source for source in sources if source.is_folder]
-    paths = (path for folder in folders for path in (*folder.templates, *(stack.path for stack in folder.stacks)))
-    inside = set(map(os.path.realpath, paths))
-    return [
-        source
-        for source in sources
-        if source.is_folder or not any(os.path.realpath(stack.path) in inside for stack in source.stacks)
-    ]
+def _counted_once(sources: Sequence[Source]) -> list[Source]:
+    """Return the sources without the stacks of files that an earlier folder has too, or of FILEs in any folder."""
+    in_folders = {path for source in sources if source.is_folder for path in _real_paths(source)}
+    in_earlier: set[str] = set()
+    kept = []
+    for source in sources:
+        known = in_earlier if source.is_folder else in_folders
+        stacks = tuple(stack for stack in source.stacks if os.path.realpath(stack.path) not in known)
+        if source.is_folder:
+            in_earlier |= _real_paths(source)
+        if stacks or not source.stacks:
+            kept.append(source._replace(stacks=stacks))
+    return kept
+
+
+def _real_paths(source: Source) -> set[str]:
+    return set(map(os.path.realpath, (*source.templates, *(stack.path for stack in source.stacks))))
 
 
 def _neighbours(request: Request, counted: Iterable[Source], folder: Path) -> int:

@@ -180,6 +180,15 @@ def test_a_file_or_folder_that_is_named_twice_counts_once() -> None:
     assert [pool.total for pool in quota_check.check(twice).pools] == [15]
 
 
+@pytest.mark.usefixtures("project", "no_region")
+def test_a_folder_inside_another_one_counts_once_together() -> None:
+    for folder in ("all", "all/sub", "all/.hidden"):
+        Path(folder).mkdir()
+        write(f"{folder}/one.json", template(One=7))
+    folders = [Path("all/sub"), Path("all"), Path("all/.hidden")]  # A walk through a folder leaves out hidden ones.
+    assert [pool.total for pool in quota_check.check(Request(folders=folders, together=True)).pools] == [21]
+
+
 def together(reservable: int, **templates: Any) -> Report:
     files = [Path(write(f"{name}.json", content)) for name, content in templates.items()]
     return quota_check.check(Request(files=files, together=True, account={"concurrency_limit": reservable + 100}))
