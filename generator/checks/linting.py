@@ -176,21 +176,20 @@ def _unusable(what: str) -> UnusableLinter:
 
 
 def _lint_one(runner: Runner, job: LintJob) -> Linted:
-    matches = list(_matches(runner, job))
+    matches = _matches(runner, job)
     return Linted(list(map(_finding, matches)), {match.rule.id: _rule(match.rule) for match in matches})
 
 
-def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
-    """Yield cfn-lint's matches. Its own list of files would read a [ in a file's name as a pattern."""
+def _matches(runner: Runner, job: LintJob) -> list[Match]:
+    """Return cfn-lint's matches. Its own list of files would read a [ in a file's name as a pattern."""
     regions = {"regions": [job.region]} if job.region else {}
-    what = ""
     if job.region and job.region not in REGIONS:
         what = f"cfn-lint does not know the Region {job.region}: correct the environment's, or upgrade cfn-lint"
     else:
         config = Configuration(job.settings, None if job.is_trusted else job.path, **regions)
         try:
             with _runtime.time_limit(LIMIT_S):
-                yield from list(run_template_by_file_path(str(job.path), config, runner.rules, False))
+                return list(run_template_by_file_path(str(job.path), config, runner.rules, False))
         except CfnLintExitException as error:
             raise _unusable(str(error)) from error
         except UnusableLinter:
@@ -200,8 +199,7 @@ def _matches(runner: Runner, job: LintJob) -> Iterator[Match]:
         except Exception as error:  # cfn-lint has no type of its own for what it does not expect.
             reason = f"cfn-lint crashed on this file ({type(error).__name__}: {error})"
             what = f"{reason}; in YAML, quote keys such as On, Yes and No"
-    if what:
-        yield Match.create(message=what, filename=str(job.path), rule=RuleError())
+    return [Match.create(message=what, filename=str(job.path), rule=RuleError())]
 
 
 def _foreign_files(path: Path, findings: Iterable[Finding]) -> Iterator[Fault]:

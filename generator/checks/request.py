@@ -1,4 +1,4 @@
-"""The request for a check, and that for cfn-lint."""
+"""The request for a check, and that for cfn-lint with its answer."""
 
 from __future__ import annotations
 

@@ -822,11 +822,19 @@ def test_the_places_name_the_standard_input() -> None:
 @pytest.mark.parametrize("options", [(), ("--ignore", "E9801")], ids=[".cfnlintrc", "--ignore"])
 def test_the_quota_of_a_folder_is_not_good_where_its_rule_is_switched_off(generator: Run, options: Any) -> None:
     write("out/one.json", template(One=950))
-    write(".cfnlintrc", {"mandatory_checks": ["E98"]} if options else {"ignore_checks": ["E9801"]})
+    mandatory = {"mandatory_checks": ["E98", "W98"], "ignore_checks": ["W9804"]}
+    write(".cfnlintrc", mandatory if options else {"ignore_checks": ["E9801"]})
     result = generator("check", "out", *options)
     assert result.exit_code == 0
     assert "out: lint and size are good; the quota was not checked: E9801 is switched off" in result.stdout
     assert json.loads(generator("check", "out", *options, "--format", "json").stdout)["verdict"] == "not-proven"
+    looped: dict[str, Any] = template(Two=0) | {"Transform": "AWS::LanguageExtensions"}
+    looped["Resources"]["Fn::ForEach::Loop"] = ["Name", [], {"${Name}": {}}]  # cfn-lint runs no rule on this template.
+    write("out/two.json", looped)
+    data = json.loads(generator("check", "out", *options, "--format", "json").stdout)
+    found = {one["rule"] for one in data["findings"]}
+    assert "W9804" in found
+    assert "E9801" not in found
 
 
 OUTPUTS: dict[str, Any] = {

@@ -19,6 +19,7 @@ from generator.account import connection, preflight
 from generator.account.connection import Unavailable
 from generator.account.deployment import failed, passed, skipped, warned
 from generator.checks import linting
+from generator.checks.request import LintJob
 from generator.cli.options import EnvironmentName
 
 Run = Callable[..., Result]
@@ -81,6 +82,13 @@ def test_a_file_that_keeps_cfn_lint_busy_is_a_finding(generator: Run, monkeypatc
     result = generator("check", "nested.json")
     assert result.exit_code == 1
     assert "error E0002: cfn-lint did not finish within 0.5 s, so only the quota is checked" in result.stdout
+
+
+def test_the_limit_of_cfn_lint_ends_before_its_findings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linting, "run_template_by_file_path", lambda *_: iter(["a", "b"]))
+    runner: Any = SimpleNamespace(rules=None)
+    for _ in linting._matches(runner, LintJob(Path("a.json"))):
+        assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
 def test_preflight_does_not_pass_when_every_check_is_skipped() -> None:
