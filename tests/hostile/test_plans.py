@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,29 +111,24 @@ def test_the_module_of_a_provider_may_have_any_depth() -> None:
     assert terraform.plan("plan.json", json.dumps(document)).parts
 
 
-def test_a_name_is_found_as_fast_in_many_accounts_as_in_a_few() -> None:
-    def seconds(accounts: int) -> float:
-        resources = [
-            PlannedResource(
-                address=f"aws_lambda_function.f[{number}]",
-                type="aws_lambda_function",
-                name="f",
-                index=number,
-                module=(),
-                is_managed=True,
-                values={"function_name": "f", "arn": f"arn:aws:lambda:eu-west-1:{10**11 + number}:function:f"},
-                unknown={},
-                before={},
-            )
-            for number in range(accounts)
-        ]
-        references = References({}, resources)
-        started = time.process_time()
-        for one in resources[:100]:
-            assert references.functions(one, "function_name") == [one]
-        return time.process_time() - started
-
-    assert min(seconds(5000) for _ in range(2)) < 4 * min(seconds(100) for _ in range(5))
+def test_one_name_in_many_accounts_does_not_take_quadratic_time() -> None:
+    resources = [
+        PlannedResource(
+            address=f"aws_lambda_function.f[{number}]",
+            type="aws_lambda_function",
+            name="f",
+            index=number,
+            module=(),
+            is_managed=True,
+            values={"function_name": "f", "arn": f"arn:aws:lambda:eu-west-1:{10**11 + number}:function:f"},
+            unknown={},
+            before={},
+        )
+        for number in range(20_000)
+    ]
+    references = References({}, resources)
+    with time_limit(10):
+        assert all(references.functions(one, "function_name") == [one] for one in resources)
 
 
 def test_many_instances_do_not_take_quadratic_time() -> None:
