@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from generator.report import charts
 
-BAR, MARK = charts.SHADES[:2]
+(BAR, _), (MARK, _), *_ = charts.LOOKS
 BAR_INCHES, TITLE_INCHES, CAPTION_INCHES, MARGIN_INCHES = 0.27, 0.55, 0.17, 0.15
 BAR_HEIGHT = 0.66
 LABEL_SHARE = 0.12

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks import cases, confirmation, imports
+from benchmarks import cases, confirmation, drawing, imports
 from benchmarks.measuring import Case, python, run, slope
 from benchmarks.peers.cdk_app import cdk_app
 from benchmarks.peers.python_source import Call, Name, snake_case, source
@@ -191,3 +191,10 @@ def test_the_committed_confirmation_covers_54_rates_and_misses_no_target() -> No
     assert all(target["predicted"] >= target["interval"][0] for target in late)
     text = (ROOT / confirmation.RESULTS / "confirmation_rates.md").read_text()
     assert all(one["name"] in text for one in found)
+
+
+@pytest.mark.slow
+def test_the_results_are_drawn(tmp_path: Path) -> None:
+    picture = tmp_path / "results.svg"
+    drawing.draw([drawing.Panel("Time", [("size", 0.1, "0.1 s")], {"size": 0.08})], ["one run"], picture)
+    assert all(text in picture.read_text() for text in ("Time", "size", "0.1 s", "one run"))
