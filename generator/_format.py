@@ -151,7 +151,7 @@ def visible(text: str, kept: str = "") -> str:
     Line ends, terminal controls, characters that reverse the direction of text and halves of surrogate pairs are not
     visible. Characters in `kept` stay. In a JSON text, the result means the same as before.
     """
-    others = text.translate(dict.fromkeys(map(ord, kept)))
+    others = text.translate(dict.fromkeys(map(ord, kept))) if kept else text
     if others.isprintable() and SHAPELESS.isdisjoint(others):
         return text
     import json

@@ -35,10 +35,11 @@ COUNTED = {
 
 def generated_files(judged: JudgedPlan) -> dict[str, str]:
     """Return the text of each file that an environment generates, by file name: the template, then its page."""
-    from generator.stack import monitoring
+    from generator.stack.compose import compose_with_reasons
+    from generator.template import writing
 
-    template = plans.render(judged.plan)
-    reasons = monitoring.reasons(judged.environment, judged.plan.sizing)
+    stack, reasons = compose_with_reasons(judged.environment, judged.plan.sizing)
+    template = writing.render(stack, plans.byte_limit(judged.environment))
     return {f"{judged.name}.json": template, f"{judged.name}.md": page(parse(json.loads(template)), judged, reasons)}
 
 

@@ -17,6 +17,11 @@ def compose(environment: Environment, sizing: Sizing) -> Template:
 
     Every figure comes from the environment or the sizing; this function makes no decisions and does not query AWS.
     """
+    return compose_with_reasons(environment, sizing)[0]
+
+
+def compose_with_reasons(environment: Environment, sizing: Sizing) -> tuple[Template, dict[str, str]]:
+    """Return the whole stack, and the reason for the threshold of each alarm by its logical id."""
     template = Template(
         Description=f"{names.DESCRIPTION} ({environment.name}): "
         f"{sizing.webhooks_per_hour:,} webhooks per hour, {sizing.total_reserved} reserved concurrent executions"
@@ -35,9 +40,10 @@ def compose(environment: Environment, sizing: Sizing) -> Template:
     template.add_resource(tables.resources(environment.operations.deletion_protection))
     template.add_resource(events.resources(environment, sizing))
     template.add_resource(encryption.resources(environment.operations.deletion_protection, environment.paths))
-    template.add_resource(monitoring.resources(environment, sizing))
+    alarms, reasons = monitoring.resources(environment, sizing)
+    template.add_resource(alarms)
     template.add_output(_outputs(environment.paths))
-    return template
+    return template, reasons
 
 
 def _outputs(sources: Sequence[WebhookSource]) -> list[Output]:

@@ -78,15 +78,15 @@ Source = tuple[str, dict[str, Any]]
 """The namespace and the dimensions of a metric."""
 
 
-def resources(environment: Environment, sizing: Sizing) -> list[AWSObject]:
-    """Return the alarms and the dashboard. There is no dashboard if the template needs its bytes for sources."""
+def resources(environment: Environment, sizing: Sizing) -> tuple[list[AWSObject], dict[str, str]]:
+    """Return the alarms with the dashboard, and the reason for the threshold of each alarm by its logical id.
+
+    There is no dashboard if the template needs its bytes for sources.
+    """
     is_tight = environment.paths and not environment.deployment.upload_bucket
-    return [*(alarm for alarm, _ in _alarms(environment, sizing)), *([] if is_tight else [_dashboard()])]
-
-
-def reasons(environment: Environment, sizing: Sizing) -> dict[str, str]:
-    """Return the reason for the threshold of each alarm, by its logical id."""
-    return {alarm.title: reason for alarm, reason in _alarms(environment, sizing)}
+    alarms = list(_alarms(environment, sizing))
+    dashboard = [] if is_tight else [_dashboard()]
+    return [*(alarm for alarm, _ in alarms), *dashboard], {alarm.title: reason for alarm, reason in alarms}
 
 
 def silence_minutes(environment: Environment) -> int:

@@ -16,9 +16,9 @@ from generator.template.reading import parse
 def page(document: Any, judged: JudgedPlan, reasons: dict[str, str] | None = None) -> str:
     """Return the page, with the real reasons for the thresholds of alarms unless others are given."""
     if reasons is None:
-        from generator.stack import monitoring  # imports troposphere, which a page does without
+        from generator.stack.compose import compose_with_reasons  # imports troposphere, which a page does without
 
-        reasons = monitoring.reasons(judged.environment, judged.plan.sizing)
+        _, reasons = compose_with_reasons(judged.environment, judged.plan.sizing)
     return pages.page(parse(document), judged, reasons)
 
 
